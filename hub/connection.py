@@ -1,0 +1,154 @@
+"""One client of the hub, whatever its transport: how far it has come, and its bounded backlog.
+
+The feed hands frames in with `deliver`, synchronously: fan-out never awaits a socket. The transport's one writer takes
+encoded bytes out with `drain`. A client that reads too slowly loses its backlog and is told so (`resync`), because a
+partial stream would be a lie; a client that reads nothing at all is cut off by its writer. Rejected: waiting for slow
+clients (they would slow their neighbours) and unbounded queues (they would take the node down).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Literal
+
+from hub import protocol
+from hub.auth import Principal
+from hub.errors import TOO_SLOW, Close
+from hub.identity import UserKey
+from hub.protocol import Counts, Cursor, Frame
+
+Transport = Literal["websocket", "sse"]
+
+
+class Connection:
+    """A client's place in its stream.
+
+    It is *joining* until `start` is called: live frames are held back meanwhile, because the snapshot that they follow
+    is still being read. Afterwards `deliver` passes a frame on iff it is above `cursor`, whoever sends it and how often.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_backlog_bytes",
+        "_encode",
+        "_held",
+        "_max_bytes",
+        "_max_frames",
+        "_wake",
+        "closing",
+        "cursor",
+        "id",
+        "key",
+        "opened_at",
+        "ping_at",
+        "pong_by",
+        "principal",
+        "transport",
+        "unread",
+        "unseen",
+        "warned",
+    )
+
+    def __init__(
+        self,
+        id: str,
+        principal: Principal,
+        transport: Transport,
+        encode: Callable[[Frame], bytes],
+        *,
+        max_frames: int,
+        max_bytes: int,
+        now: float,
+    ) -> None:
+        assert principal.user is not None, "only users have a stream"
+        self.id: Final = id
+        self.key: Final = UserKey(principal.tenant, principal.user)
+        self.principal = principal
+        self.transport: Final = transport
+        self.cursor: Cursor | None = None
+        self.unread = self.unseen = 0  # as of `cursor`
+        self.closing: Close | None = None
+        self.opened_at: Final = now
+        self.ping_at = now
+        self.pong_by: float | None = None
+        self.warned = False
+        self._encode = encode
+        self._max_frames = max_frames
+        self._max_bytes = max_bytes
+        self._held: list[Frame] | None = []
+        self._backlog: list[bytes] = []
+        self._backlog_bytes = 0
+        self._wake: asyncio.Future[None] | None = None
+
+    def start(self, counts: Counts) -> None:
+        """Go live above the snapshot `counts`: what arrived while it was read comes first."""
+        assert self._held is not None, "expected a joining connection, got a live one"
+        held, self._held = self._held, None
+        self.cursor = Cursor(counts.epoch, counts.seq)
+        self.unread, self.unseen = counts.unread, counts.unseen
+        for frame in held:
+            self.deliver(frame)
+
+    def deliver(self, frame: Frame) -> None:
+        """Take a live frame of this connection's user; frames at or below the cursor are dropped as duplicates."""
+        if self._held is not None:
+            self._hold(frame)
+            return
+        assert frame.cursor is not None
+        assert self.cursor is not None
+        if frame.cursor.epoch == self.cursor.epoch and frame.cursor.seq <= self.cursor.seq:
+            return
+        self.cursor, self.unread, self.unseen = frame.cursor, frame.unread, frame.unseen
+        self.send(frame)
+
+    def _hold(self, frame: Frame) -> None:
+        """Keep a frame for `start`. Beyond the bound only the newest is kept, as a resync: the rest is in the snapshot
+        or can be reloaded."""
+        assert self._held is not None
+        assert frame.cursor is not None
+        if len(self._held) >= self._max_frames:
+            self._held = []
+            frame = protocol.resync("slow", frame.cursor, unread=frame.unread, unseen=frame.unseen)
+        self._held.append(frame)
+
+    def send(self, frame: Frame) -> None:
+        """Append a frame to the backlog; if it does not fit, everything waiting gives way to one `resync`."""
+        if self.closing is not None:
+            return
+        data = self._encode(frame)
+        if len(self._backlog) >= self._max_frames or self._backlog_bytes + len(data) > self._max_bytes:
+            self._backlog.clear()
+            self._backlog_bytes = 0
+            assert self.cursor is not None, "only a live connection can be behind"
+            data = self._encode(protocol.resync("slow", self.cursor, unread=self.unread, unseen=self.unseen))
+        self._append(data)
+
+    def close(self, close: Close, after_ms: int = 0) -> None:
+        """Say `bye` after what is waiting, then end. The first reason given stays."""
+        if self.closing is None:
+            self.closing = close
+            self._append(self._encode(protocol.bye(close, after_ms)))
+
+    def _append(self, data: bytes) -> None:
+        self._backlog.append(data)
+        self._backlog_bytes += len(data)
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def drain(self) -> list[bytes]:
+        """Wait for something to write and take all of it; an empty list means that the connection is to be closed."""
+        while not self._backlog and self.closing is None:
+            self._wake = asyncio.get_running_loop().create_future()
+            try:
+                await self._wake
+            finally:
+                self._wake = None
+        taken, self._backlog, self._backlog_bytes = self._backlog, [], 0
+        return taken
+
+    def abandon(self) -> None:
+        """Give up on a client that took nothing for too long: nothing more can be said to it."""
+        self._backlog.clear()
+        if self.closing is None:
+            self.closing = TOO_SLOW

@@ -1,0 +1,161 @@
+"""What a producer may say, and what it becomes: validation of a publish, and the content its notifications carry.
+
+Pure. The models here are also the source of the OpenAPI document, so what is promised is what is checked. Unknown fields
+are refused: a misspelt `expires_at` that is silently dropped would be a notification that never expires.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+)
+from pydantic_core import PydanticCustomError
+
+from hub.errors import FieldError, TooLarge
+from hub.identity import is_user_id
+
+ONE_USER, MANY_USERS = "<one user>", "<many users>"
+MAX_RECIPIENTS = 1000
+
+
+def _clean(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("nul", "must not contain the NUL character")
+    return text
+
+
+def _user(text: str) -> str:
+    if not is_user_id(text):
+        raise PydanticCustomError("user_id", "must be a user id: 1 to 255 characters, none of them a control character")
+    return text
+
+
+def _link(text: str) -> str:
+    """Allow web addresses and paths only: a client will put this behind a click."""
+    if not text.startswith(("https://", "http://")) and not (text.startswith("/") and not text.startswith("//")):
+        raise PydanticCustomError("link", "must be an http or https address, or a path that starts with /")
+    if any(ord(character) <= 32 for character in text):
+        raise PydanticCustomError("link", "must not contain spaces or control characters")
+    return text
+
+
+def _object(data: dict[str, Any]) -> dict[str, Any]:
+    for pointer, reason in _unstorable(data, ""):
+        raise PydanticCustomError("json", "{reason}", {"reason": reason, "pointer": pointer})
+    return data
+
+
+def _unstorable(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    """Find what JSON allows but a store or a browser would silently alter: NUL, 65-bit integers, infinities."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            here = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+            yield from _unstorable(name, here)
+            yield from _unstorable(member, here)
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _unstorable(member, f"{pointer}/{index}")
+    elif isinstance(value, str):
+        if "\0" in value:
+            yield pointer, "must not contain the NUL character"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield pointer, "must be a finite number"
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield pointer, "must be an integer of at most 64 bits; send it as a string"
+
+
+def _future(moment: datetime) -> datetime:
+    if moment <= datetime.now(UTC):
+        raise PydanticCustomError("past", "must lie in the future")
+    return moment
+
+
+Text = Annotated[str, AfterValidator(_clean)]
+UserId = Annotated[str, AfterValidator(_user), Field(json_schema_extra={"minLength": 1, "maxLength": 255})]
+Category = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$")]
+Tagged = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
+Link = Annotated[str, Field(max_length=2048), AfterValidator(_link)]
+Future = Annotated[AwareDatetime, AfterValidator(_future)]
+DataObject = Annotated[dict[str, JsonValue], AfterValidator(_object)]
+Priority = Literal["low", "normal", "high", "critical"]
+Recipients = Annotated[
+    Annotated[UserId, Tag(ONE_USER)]
+    | Annotated[list[UserId], Field(min_length=1, max_length=MAX_RECIPIENTS), Tag(MANY_USERS)],
+    Discriminator(lambda value: MANY_USERS if isinstance(value, list | tuple) else ONE_USER),
+]
+
+
+class Request(BaseModel):
+    """Base of every request body: exact types, no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Action(Request):
+    """A button beside the notification."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+    label: Annotated[Text, Field(min_length=1, max_length=100)]
+    url: Link | None = None
+
+
+class Publish(Request):
+    """The body of `POST /v1/notifications`."""
+
+    to: Recipients
+    category: Category
+    title: Annotated[Text, Field(min_length=1, max_length=500)]
+    body: Text | None = None
+    data: DataObject | None = None
+    action_url: Link | None = None
+    icon: Link | None = None
+    actions: Annotated[list[Action], Field(max_length=5)] | None = None
+    priority: Priority = "normal"
+    tags: Annotated[list[Tagged], Field(max_length=20)] = []
+    collapse_key: Annotated[Text, Field(min_length=1, max_length=255)] | None = None
+    expires_at: Future | None = None
+
+    def recipients(self) -> list[str]:
+        """List the users addressed, each once, in the order given."""
+        return [self.to] if isinstance(self.to, str) else list(dict.fromkeys(self.to))
+
+    def content(self, max_bytes: int) -> bytes:
+        """Render the constant part of its notifications; raise `TooLarge` naming the largest field above `max_bytes`."""
+        fields = {
+            "category": self.category,
+            "title": self.title,
+            "body": self.body,
+            "data": self.data,
+            "action_url": self.action_url,
+            "icon": self.icon,
+            "actions": [action.model_dump() for action in self.actions] if self.actions else None,
+            "priority": self.priority,
+            "collapse_key": self.collapse_key,
+            "tags": self.tags,
+        }
+        content = orjson.dumps(fields)
+        if len(content) > max_bytes:
+            largest = max(fields, key=lambda name: len(orjson.dumps(fields[name])))
+            detail = f"the content is {len(content)} bytes as JSON, above the limit of {max_bytes}"
+            raise TooLarge(detail, errors=[FieldError(f"#/{largest}", detail)])
+        return content
+
+
+class BatchItem(Request):
+    """Kept loose on purpose: each item of a batch is validated on its own, so that a bad one fails alone."""
+
+    items: Annotated[list[JsonValue], Field(min_length=1, max_length=500)]

@@ -1,0 +1,93 @@
+"""The connection pool, and the one place where a driver's error becomes the hub's.
+
+Postgres away, overloaded or locked is `Unavailable`: nothing was accepted, the caller may try again. Every statement is
+bounded in time, by the server and by the client, because a publish that hangs is worse than one that is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self
+
+import asyncpg
+
+from hub.config import Settings
+from hub.errors import Unavailable
+
+ACQUIRE_SECONDS = 2.0
+COMMAND_SECONDS = 5.0
+TIMEOUTS = {
+    "statement_timeout": "5s",
+    "lock_timeout": "1s",
+    "idle_in_transaction_session_timeout": "10s",
+    "application_name": "hub",
+}
+
+type_errors = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+
+
+class Refused(Exception):
+    """The database understood and refused: the fault lies in what was sent, not in the moment."""
+
+
+class Database:
+    """A pool of connections to Postgres; open it in the lifespan, close it last."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+
+    async def open(self) -> Self:
+        """Connect; raise `Unavailable` if Postgres does not answer."""
+        with translated():
+            self._pool = await asyncpg.create_pool(
+                self._settings.database_url,
+                min_size=2,
+                max_size=self._settings.database_pool,
+                command_timeout=COMMAND_SECONDS,
+                statement_cache_size=256 if self._settings.statement_cache else 0,
+                server_settings=TIMEOUTS,
+                init=_prepare,
+                timeout=ACQUIRE_SECONDS,
+            )
+        return self
+
+    async def close(self) -> None:
+        """Give running statements a moment, then disconnect."""
+        if self._pool is not None:
+            try:
+                await asyncio.wait_for(self._pool.close(), COMMAND_SECONDS)
+            except TimeoutError:
+                self._pool.terminate()
+
+    async def fetch(self, sql: str, *arguments: object) -> list[Any]:
+        """Run one statement and return its rows; raise `Unavailable` or `Refused`."""
+        async with self.connection() as connection:
+            rows: list[Any] = await connection.fetch(sql, *arguments)
+            return rows
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """Lend a connection, for as short as can be: never hold it while awaiting a socket or Redis."""
+        assert self._pool is not None, "expected an open pool"
+        with translated():
+            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+                yield connection
+
+
+async def _prepare(connection: Any) -> None:
+    """Hand JSON through as bytes: it is stored to be sent on, not to be looked into."""
+    await connection.set_type_codec("json", encoder=bytes.decode, decoder=str.encode, schema="pg_catalog")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Wrap whatever the driver raises, once."""
+    try:
+        yield
+    except type_errors as error:
+        raise Refused(str(error)) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise Unavailable("the database is not available", retry_after_seconds=1) from error

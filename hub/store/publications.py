@@ -1,0 +1,128 @@
+"""Publishing: many publications in one round trip, through the function `publish` of schema.sql."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from hub.identity import UserKey
+from hub.notification import Notification, new_id
+from hub.store.database import Database
+
+
+@dataclass(slots=True)
+class Publication:
+    """One accepted publish on its way into the database. `key` and `body_hash` come together or not at all."""
+
+    tenant: str
+    producer: str
+    category: str
+    content: bytes
+    users: Sequence[str]
+    tags: Sequence[str] = ()
+    collapse_key: str | None = None
+    expires_at: datetime | None = None
+    key: str | None = None
+    body_hash: bytes | None = None
+    id: UUID = field(default_factory=new_id)
+
+
+class Receipt(NamedTuple):
+    """Where one recipient's notification went."""
+
+    user: str
+    id: UUID
+    seq: int
+
+
+class Stored(NamedTuple):
+    """One notification as it was stored, with the counts right after it."""
+
+    key: UserKey
+    notification: Notification
+    epoch: str
+    unread: int
+    unseen: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a publication: stored now, or answered before (`replayed`), or refused (`mismatch`)."""
+
+    id: UUID
+    receipts: list[Receipt]
+    stored: list[Stored] = field(default_factory=list)
+    replayed: bool = False
+    mismatch: bool = False
+
+
+class Publications:
+    """Writes publications, and finds them again."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def publish(self, publications: Sequence[Publication]) -> list[Outcome]:
+        """Store them all or none, in order; answer each. Raise `Unavailable` or `Refused`."""
+        recipients = [(number, user, new_id()) for number, p in enumerate(publications, 1) for user in p.users]
+        rows = await self._database.fetch(
+            "select * from publish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            [p.id for p in publications],
+            [p.tenant for p in publications],
+            [p.producer for p in publications],
+            [p.key for p in publications],
+            [p.body_hash for p in publications],
+            [p.category for p in publications],
+            [",".join(p.tags) for p in publications],
+            [p.collapse_key for p in publications],
+            [p.expires_at for p in publications],
+            [p.content for p in publications],
+            [number for number, _, _ in recipients],
+            [user for _, user, _ in recipients],
+            [id for _, _, id in recipients],
+        )
+        outcomes = [Outcome(p.id, []) for p in publications]
+        for row in sorted(rows, key=lambda row: row["recipient"] or 0):
+            number = row["publication"] - 1
+            if row["recipient"] is None:
+                _repeat(outcomes[number], row)
+            else:
+                user = recipients[row["recipient"] - 1][1]
+                _add(outcomes[number], row, publications[number], user)
+        return outcomes
+
+    async def recipients(self, tenant: str, id: UUID) -> list[Receipt] | None:
+        """List who got a publication; None if there is none of that id."""
+        rows = await self._database.fetch(
+            "select user_ids, notification_ids, seqs from publications where id = $1 and tenant = $2", id, tenant
+        )
+        return [Receipt(*receipt) for receipt in zip(*rows[0], strict=True)] if rows else None
+
+
+def _repeat(outcome: Outcome, row: Any) -> None:
+    outcome.id = row["old_id"]
+    outcome.mismatch = row["outcome"] == "mismatch"
+    outcome.replayed = not outcome.mismatch
+    parallel = zip(row["old_users"], row["old_ids"], row["old_seqs"], strict=True)
+    outcome.receipts = [Receipt(*receipt) for receipt in parallel]
+
+
+def _add(outcome: Outcome, row: Any, publication: Publication, user: str) -> None:
+    seq = row["seq"]
+    notification = Notification(
+        id=row["notification_id"],
+        seq=seq,
+        created_seq=seq,
+        read_seq=seq,
+        change=row["outcome"],
+        created_at=row["at"],
+        content=publication.content,
+        repeat_count=row["repeat_count"],
+        expires_at=publication.expires_at,
+    )
+    outcome.receipts.append(Receipt(user, notification.id, seq))
+    key = UserKey(publication.tenant, user)
+    outcome.stored.append(Stored(key, notification, row["epoch"], row["unread"], row["unseen"]))
