@@ -22,13 +22,15 @@ from hub.strength import weakness
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever a credential stands for: a user (by token) or a service (by API key); `expires_at` in unix seconds."""
+    """Whoever a credential stands for: a user (by token) or a service (by API key); `expires_at` in unix
+    seconds. `producer` is the service's name, which its keys share."""
 
     tenant: str
     user: str | None
     scopes: frozenset[str]
     key_id: str | None
     expires_at: float | None
+    producer: str | None = None
 
     @property
     def is_user(self) -> bool:
@@ -101,9 +103,20 @@ def static_keys(settings: Settings) -> dict[str, Any]:
         name, material = "HUB_JWT_PUBLIC_KEY", (settings.jwt_public_key or "").replace("\\n", "\n")
         default = [_default_algorithm(material)]
     try:
-        return {algorithm: _build(material, algorithm) for algorithm in settings.jwt_algorithms or default}
+        return {algorithm: build_key(material, algorithm) for algorithm in settings.jwt_algorithms or default}
     except ValueError as error:
         raise InvalidSettings(f"{name}: {error}") from None
+
+
+def build_key(material: str | dict[str, Any], algorithm: str) -> Any:
+    """Make a key of a secret, a PEM or a JWK; raise `ValueError` when it is unreadable or too weak."""
+    try:
+        key = jwk.construct(material, algorithm)
+    except Exception as error:
+        raise ValueError("cannot be read as a key") from error
+    if reason := weakness(key.prepared_key, algorithm):
+        raise ValueError(reason)
+    return key
 
 
 def signature_holds(token: str, key: Any, algorithm: str) -> bool:
@@ -121,26 +134,15 @@ def _issuer(settings: Settings, *, allow_loopback_http: bool) -> jwks.KeySet[Any
         jwks.check_url(url, allow_loopback_http=allow_loopback_http)
     except ValueError as error:
         raise InvalidSettings(f"HUB_JWT_JWKS_URL: {error}") from None
-    return jwks.KeySet(url, settings.jwt_algorithms or ["RS256"], _build)
+    return jwks.KeySet(url, settings.jwt_algorithms or ["RS256"], build_key)
 
 
 def _default_algorithm(pem: str) -> str:
     """Return the algorithm that suits a key when none is configured; RS256 when nothing does, to be refused with it."""
     for algorithm in sorted(ELLIPTIC | RSA):
         try:
-            _build(pem, algorithm)
+            build_key(pem, algorithm)
         except ValueError:
             continue
         return algorithm
     return "RS256"
-
-
-def _build(material: str | dict[str, Any], algorithm: str) -> Any:
-    """Make a key of a secret, a PEM or a JWK; raise `ValueError` when it is unreadable or too weak."""
-    try:
-        key = jwk.construct(material, algorithm)
-    except Exception as error:
-        raise ValueError("cannot be read as a key") from error
-    if reason := weakness(key.prepared_key, algorithm):
-        raise ValueError(reason)
-    return key

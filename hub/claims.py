@@ -124,7 +124,7 @@ def _time(claims: dict[str, Any], name: str, default: float | None = None) -> fl
     """Read a NumericDate. A boolean is an `int` to Python only; milliseconds land beyond the year 9999."""
     value = claims.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"`{name}` is missing or not a number")
+        raise ValueError(f"`{name}` is missing or not a number")  # noqa: TRY004 - as above
     if not 0 <= value <= _YEAR_9999:  # infinity too: JSON's 1e999 is one
         raise ValueError(f"`{name}` is not in seconds since 1970")
     return float(value)

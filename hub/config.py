@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     database_pool: int = Field(10, ge=2, le=200, description="Postgres connections of one node")
     statement_cache: bool = Field(True, description="prepared statements; `false` behind pgbouncer in transaction mode")
     redis_url: str = Field(description="Redis, as `redis://`, `rediss://` or `unix://…`")
+    redis_prefix: str = Field(
+        "hub", pattern=r"^[A-Za-z0-9_-]{1,32}$", description="what the names of channels and keys in Redis begin with"
+    )
     host: str = Field("127.0.0.1", description="address the node listens on")
     port: int = Field(8000, ge=0, le=65535, description="port the node listens on; 0 takes a free one")
     public_url: str = Field("http://127.0.0.1:8000", description="address browsers and providers use")

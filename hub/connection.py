@@ -9,7 +9,7 @@ clients (they would slow their neighbours) and unbounded queues (they would take
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 from hub import protocol
@@ -24,8 +24,9 @@ Transport = Literal["websocket", "sse"]
 class Connection:
     """A client's place in its stream.
 
-    It is *joining* until `start` is called: live frames are held back meanwhile, because the snapshot that they follow
-    is still being read. Afterwards `deliver` passes a frame on iff it is above `cursor`, whoever sends it and how often.
+    It is *joining* until its opening is written: live frames are held back meanwhile, because they follow a snapshot
+    that is still being read or replayed. Afterwards `deliver` passes a frame on iff it is above `cursor`, whoever sends
+    it and how often.
     """
 
     __slots__ = (
@@ -81,12 +82,19 @@ class Connection:
         self._backlog_bytes = 0
         self._wake: asyncio.Future[None] | None = None
 
-    def start(self, counts: Counts) -> None:
-        """Go live above the snapshot `counts`: what arrived while it was read comes first."""
-        assert self._held is not None, "expected a joining connection, got a live one"
-        held, self._held = self._held, None
+    def open(self, frames: Iterable[Frame], counts: Counts) -> None:
+        """Say what leads up to the snapshot `counts`; once that is written the connection goes live above it.
+
+        The opening is bounded by the replay limit, not by the backlog's bounds, which are for live frames.
+        """
+        assert self.cursor is None, "expected a joining connection, got an open one"
         self.cursor = Cursor(counts.epoch, counts.seq)
         self.unread, self.unseen = counts.unread, counts.unseen
+        for frame in frames:
+            self._append(self._encode(frame))
+
+    def _go_live(self) -> None:
+        held, self._held = self._held or [], None
         for frame in held:
             self.deliver(frame)
 
@@ -103,7 +111,7 @@ class Connection:
         self.send(frame)
 
     def _hold(self, frame: Frame) -> None:
-        """Keep a frame for `start`. Beyond the bound only the newest is kept, as a resync: the rest is in the snapshot
+        """Keep a frame until live. Beyond the bound only the newest is kept, as a resync: the rest is in the snapshot
         or can be reloaded."""
         assert self._held is not None
         assert frame.cursor is not None
@@ -137,7 +145,12 @@ class Connection:
             self._wake.set_result(None)
 
     async def drain(self) -> list[bytes]:
-        """Wait for something to write and take all of it; an empty list means that the connection is to be closed."""
+        """Wait for something to write and take all of it; an empty list means that the connection is to be closed.
+
+        Calling it says that what was taken before is written.
+        """
+        if self._held is not None and self.cursor is not None and not self._backlog:
+            self._go_live()
         while not self._backlog and self.closing is None:
             self._wake = asyncio.get_running_loop().create_future()
             try:

@@ -1,11 +1,11 @@
 """Carrying changes to the other nodes over Redis pub/sub: fast, lossy, and honest about when it was not listening.
 
-The node subscribes to a user's channel only while that user is connected here, so `PUBSUB NUMSUB` is presence. A heartbeat
-that this node publishes to itself every second proves the whole way out and back; without it for four seconds both
-connections are dropped, opened anew, every channel is subscribed again in batches, and after the last acknowledgement
-`recovered` is called so that every position is checked. Nothing here is retried or stored: Postgres is the truth, a lost
-message is a gap that the feeds repair. Rejected: LISTEN/NOTIFY (a global lock at commit), Redis streams (a second
-history to trim), one shared channel (every node would read every message).
+The node subscribes to a user's channel only while that user is connected here, so `PUBSUB NUMSUB` is presence. A
+heartbeat that this node publishes to itself every second proves the whole way out and back; without it for four seconds
+both connections are dropped and opened anew, every channel is subscribed again in batches, and after the last
+acknowledgement `recovered` is called so that every position is checked. Nothing here is retried or stored: Postgres is
+the truth, a lost message is a gap that the feeds repair. Rejected: LISTEN/NOTIFY (a global lock at commit), Redis
+streams (a second history to trim), one shared channel (every node would read every message).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Propagator:
         self._publisher: RespConnection | None = None
         self._subscriber: RespConnection | None = None
         self._heard_at = 0.0
-        self._failed = asyncio.Event()
+        self._trouble: asyncio.Future[None] | None = None  # fails when a connection is lost
         self._missed = False
         self._runner: asyncio.Task[None] | None = None
         self.rebuilds = 0
@@ -124,7 +124,7 @@ class Propagator:
     async def _session(self) -> None:
         """Connect, subscribe to everything, then watch over it; raises when it is no longer trusted."""
         loop = asyncio.get_running_loop()
-        self._failed.clear()
+        self._trouble = loop.create_future()
         self._publisher = await RespConnection.open(self._url, self._on_published, self._on_lost)
         self._subscriber = await RespConnection.open(self._url, self._on_message, self._on_lost)
         self._heard_at = loop.time()
@@ -144,20 +144,20 @@ class Propagator:
         """Send heartbeats until `done`; raise if none comes back in time or a connection is lost."""
         loop = asyncio.get_running_loop()
         assert self._publisher is not None
+        assert self._trouble is not None
         while not done.done():
             self._publisher.send(b"PUBLISH", self._heartbeat_channel, b"")
-            failed = asyncio.ensure_future(self._failed.wait())
-            try:
-                await asyncio.wait({failed, done}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                failed.cancel()
-            if self._failed.is_set():
-                raise RedisFailed("the connection was lost")
+            await asyncio.wait({done, self._trouble}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if self._trouble.done():
+                self._trouble.result()
             if loop.time() - self._heard_at > SILENCE_SECONDS:
                 raise RedisFailed(f"nothing was heard for {SILENCE_SECONDS:g} s")
 
     def _drop(self) -> None:
         self.online = False
+        self._fail("dropped")
+        if self._trouble is not None:
+            self._trouble.exception()
         for connection in (self._publisher, self._subscriber):
             if connection is not None:
                 connection.abort()
@@ -167,19 +167,21 @@ class Propagator:
             if not future.done():
                 future.set_result(None)
 
+    def _fail(self, reason: str) -> None:
+        if self._trouble is not None and not self._trouble.done():
+            self._trouble.set_exception(RedisFailed(reason))
+
     def _on_lost(self, error: Exception | None) -> None:
-        self._failed.set()
+        self._fail(f"the connection was lost: {error or 'closed by Redis'}")
 
     def _on_published(self, reply: Reply) -> None:
         if isinstance(reply, hiredis.ReplyError):
-            log.error("Redis refused to publish: %s", reply)
             self._missed = True
-            self._failed.set()
+            self._fail(f"Redis refused to publish: {reply}")
 
     def _on_message(self, reply: Reply) -> None:
         if isinstance(reply, hiredis.ReplyError):
-            log.error("Redis refused to subscribe: %s", reply)
-            self._failed.set()
+            self._fail(f"Redis refused to subscribe: {reply}")
             return
         kind, channel, payload = reply
         if kind == b"message":

@@ -1,7 +1,7 @@
 """hub.v1, sans I/O: the frames a server says, the commands a client says, and the cursor both count by.
 
-Values in, values out: no socket, task or clock, so that its tests are plain tables. A `Frame` is encoded once and shared
-by every connection of its user, on whichever node: it travels between nodes as a one-line header and the same JSON.
+Values in, values out: no socket, task or clock, so that its tests are plain tables. A `Frame` is encoded once and
+shared by every connection of its user, on whichever node: it travels as a one-line header and the same JSON.
 """
 
 from __future__ import annotations

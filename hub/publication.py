@@ -1,7 +1,7 @@
 """What a producer may say, and what it becomes: validation of a publish, and the content its notifications carry.
 
-Pure. The models here are also the source of the OpenAPI document, so what is promised is what is checked. Unknown fields
-are refused: a misspelt `expires_at` that is silently dropped would be a notification that never expires.
+Pure. The models here are also the source of the OpenAPI document, so what is promised is what is checked. Unknown
+fields are refused: a misspelt `expires_at`, silently dropped, would be a notification that never expires.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Publish(Request):
         return [self.to] if isinstance(self.to, str) else list(dict.fromkeys(self.to))
 
     def content(self, max_bytes: int) -> bytes:
-        """Render the constant part of its notifications; raise `TooLarge` naming the largest field above `max_bytes`."""
+        """Render the constant part of its notifications; above `max_bytes` raise `TooLarge`, naming the largest."""
         fields = {
             "category": self.category,
             "title": self.title,

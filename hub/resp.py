@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import hiredis
 from redis.asyncio.connection import parse_url
@@ -73,7 +73,7 @@ class RespConnection(asyncio.Protocol):
             return False
         if not self._unsent:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._unsent.append(hiredis.pack_command(command))
+        self._unsent.append(hiredis.pack_command(tuple(command)))  # type: ignore[arg-type]  # its stub wants one
         return True
 
     def abort(self) -> None:
@@ -88,8 +88,7 @@ class RespConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio.Protocol)."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit
 
     def data_received(self, data: bytes) -> None:
         """Hand on every complete reply (asyncio.Protocol)."""

@@ -25,11 +25,16 @@ TIMEOUTS = {
     "application_name": "hub",
 }
 
-type_errors = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+LOCKED = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError)
 
 
 class Refused(Exception):
     """The database understood and refused: the fault lies in what was sent, not in the moment."""
+
+
+class Locked(Unavailable):
+    """A row was locked by somebody else for too long; other rows are fine."""
 
 
 class Database:
@@ -87,7 +92,9 @@ def translated() -> Iterator[None]:
     """Wrap whatever the driver raises, once."""
     try:
         yield
-    except type_errors as error:
+    except REFUSED as error:
         raise Refused(str(error)) from error
+    except LOCKED as error:
+        raise Locked("somebody else is changing this, try again", retry_after_seconds=1) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise Unavailable("the database is not available", retry_after_seconds=1) from error

@@ -1,0 +1,39 @@
+"""What the node counts about itself, for Prometheus; labels are bounded and never name a user."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+
+class Metrics:
+    """The node's instruments, in a registry of their own so that several nodes fit into one process (tests)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.connections = Gauge("hub_connections", "Connections open now", ["transport"], registry=self.registry)
+        self.connects = Counter("hub_connects", "Connections opened", ["transport"], registry=self.registry)
+        self.closes = Counter("hub_closes", "Connections closed, by close code", ["code"], registry=self.registry)
+        self.publishes = Counter("hub_publishes", "Publications by outcome", ["outcome"], registry=self.registry)
+        self.notifications = Counter("hub_notifications", "Notifications stored", registry=self.registry)
+        self.frames = Counter("hub_frames_written", "Frames written", ["transport"], registry=self.registry)
+        self.repairs = Counter("hub_gap_repairs", "Feeds repaired from Postgres", registry=self.registry)
+        self.resyncs = Counter("hub_resyncs", "Clients told to reload", ["reason"], registry=self.registry)
+        self.rebuilds = Counter("hub_propagator_rebuilds", "Propagator connections rebuilt", registry=self.registry)
+        self.users = Gauge("hub_users", "Users connected to this node", registry=self.registry)
+        self.batches = Histogram(
+            "hub_commit_batch_size",
+            "Notifications per commit",
+            registry=self.registry,
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+        )
+        self.requests = Histogram(
+            "hub_request_seconds",
+            "HTTP requests by route and status",
+            ["route", "status"],
+            registry=self.registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+        )
+
+    def expose(self) -> bytes:
+        """Render everything in the Prometheus text format."""
+        return generate_latest(self.registry)

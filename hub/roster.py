@@ -1,0 +1,102 @@
+"""The connections of this node: who may come in, who is due something, who has to go.
+
+Called by the hub: `admit` and `leave` around a connection's life, `tend` every second, `farewell` when the node drains.
+Everything that depends on time is decided in one sweep over the connections instead of by timers of their own: a sweep
+over 20,000 takes a few milliseconds, two timers for each of them would take memory for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+
+from hub import protocol
+from hub.connection import Connection
+from hub.errors import DRAIN, LIFETIME, NO_PONG, TOKEN_EXPIRED, Unavailable
+from hub.identity import UserKey
+
+PONG_SECONDS = 10.0
+WARN_SECONDS = 60.0
+GRACE_SECONDS = 25.0
+RECONNECT_MS = 1000
+
+
+class Roster:
+    """Every open connection of the node. `now` is the event loop's time, `clock` unix time; both in seconds."""
+
+    def __init__(self, *, max_connections: int, ping_seconds: float, lifetime_seconds: float) -> None:
+        self._max_connections = max_connections
+        self._ping_seconds = ping_seconds
+        self._lifetime_seconds = lifetime_seconds
+        self._connections: set[Connection] = set()
+        self.draining = False
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self._connections))
+
+    def check_room(self) -> None:
+        """Raise `Unavailable` if nobody else can come in now."""
+        if self.draining:
+            raise Unavailable("this node is draining", retry_after_seconds=0)
+        if len(self._connections) >= self._max_connections:
+            raise Unavailable("this node is full", retry_after_seconds=1)
+
+    def admit(self, connection: Connection) -> None:
+        """Let a connection in; pings are spread over the period, so that no second has more of them than another."""
+        self.check_room()
+        connection.ping_at += random.uniform(0.5, 1) * self._ping_seconds  # noqa: S311 (spread)
+        self._connections.add(connection)
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self._connections.discard(connection)
+
+    def of(self, key: UserKey) -> list[Connection]:
+        """List a user's connections."""
+        return [connection for connection in self._connections if connection.key == key]
+
+    def tend(self, now: float, clock: float) -> None:
+        """Ping who is due; warn whose token ends; close who does not answer, has no valid token or stayed too long."""
+        for connection in self:
+            if connection.closing is None and connection.cursor is not None:
+                self._tend_token(connection, clock)
+                self._tend_pulse(connection, now)
+
+    def _tend_token(self, connection: Connection, clock: float) -> None:
+        expires_at = connection.principal.expires_at
+        if expires_at is None:
+            return
+        left = expires_at - clock
+        if connection.transport == "sse":
+            if left <= 0:
+                connection.close(TOKEN_EXPIRED)
+        elif left <= -GRACE_SECONDS:
+            connection.close(TOKEN_EXPIRED)
+        elif left <= WARN_SECONDS and not connection.warned:
+            connection.warned = True
+            connection.send(protocol.token("expiring", max(0, round(left))))
+
+    def _tend_pulse(self, connection: Connection, now: float) -> None:
+        if connection.pong_by is not None and now >= connection.pong_by:
+            connection.close(NO_PONG)
+        elif now - connection.opened_at >= self._lifetime_seconds:
+            connection.close(LIFETIME, random.randint(0, RECONNECT_MS))  # noqa: S311 (spread)
+        elif now >= connection.ping_at:
+            assert connection.cursor is not None
+            connection.ping_at = now + self._ping_seconds
+            connection.send(protocol.ping(connection.cursor))
+            if connection.transport == "websocket" and connection.pong_by is None:
+                connection.pong_by = now + PONG_SECONDS
+
+    async def farewell(self, seconds: float) -> None:
+        """Say `bye` to everybody, evenly over `seconds` of wall-clock time, so that the others are not stormed."""
+        self.draining = True
+        loop = asyncio.get_running_loop()
+        begun, leaving = loop.time(), list(self._connections)
+        for number, connection in enumerate(leaving):
+            await asyncio.sleep(max(0.0, begun + seconds * number / len(leaving) - loop.time()))
+            connection.close(DRAIN, random.randint(0, RECONNECT_MS))  # noqa: S311 (spread)
