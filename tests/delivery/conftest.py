@@ -1,0 +1,77 @@
+"""Recording providers and the real edges that speak to them."""
+
+import pytest
+
+from delivery.channel import Message
+from delivery.email import Resend
+from delivery.http import Http
+from delivery.outbox import Outbox, Script, Server, create_app
+from delivery.push import Fcm
+from delivery.sms import Twilio
+
+ACCOUNT = "AC" + "0123456789abcdef" * 2
+TIMEOUT_SECONDS = 0.6
+
+
+class Providers:
+    """The three recording providers and one edge for each."""
+
+    def __init__(self, url, outbox, script):
+        self.url, self.outbox, self.script = url, outbox, script
+        self.resend = Resend(Http(total_seconds=TIMEOUT_SECONDS), api_key="re_test", base_url=url)
+        self.twilio = Twilio(
+            Http(total_seconds=TIMEOUT_SECONDS), account_sid=ACCOUNT, auth_token="secret", base_url=url
+        )
+        self.fcm = Fcm(base_url=url, timeout_seconds=TIMEOUT_SECONDS)
+
+    def edge(self, name):
+        return getattr(self, name)
+
+    def requests(self, method="POST"):
+        return [seen for seen in self.outbox.seen if seen.method == method]
+
+    async def close(self):
+        for edge in (self.resend, self.twilio, self.fcm):
+            await edge.close()
+
+
+@pytest.fixture(scope="session")
+async def recording():
+    outbox, script = Outbox(), Script()
+    async with Server(create_app(outbox, script)) as server:
+        yield server.url, outbox, script
+
+
+@pytest.fixture
+async def providers(recording):
+    """Return edges to the recording providers, which are empty and well-behaved."""
+    url, outbox, script = recording
+    outbox.clear()
+    script.reset()
+    opened = Providers(url, outbox, script)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def message():
+    """Return a builder of messages to the address that suits a provider."""
+    addresses = {
+        "resend": "ada@example.com",
+        "twilio": "+4915112345678",
+        "fcm": "device-token",
+        "smtp": "ada@example.com",
+    }
+
+    def build(provider, **changes):
+        fields = {
+            "delivery_id": "dlv_0123",
+            "key": "dlv_0123-1",
+            "sender": "+15005550006" if provider == "twilio" else "Shop <shop@example.com>",
+            "address": addresses.get(provider, "ada@example.com"),
+            "title": "Your order is on its way",
+            "text": "It left the warehouse. ✓",
+        }
+        return Message(**(fields | changes))
+
+    return build
