@@ -14,6 +14,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 
+from hub.api.problem import TYPES, Problem
+from hub.errors import HubError
+
 # Makes loopback count as outside: a change to the configuration's text.
 OUTSIDE = [("        127.0.0.0/8 1;\n", "")]
 
@@ -95,12 +98,20 @@ def header(sent, name):
     return [value for key, value in sent["headers"] if key == name]
 
 
+def subclasses(kind):
+    """Yield every class below one."""
+    for each in kind.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
 def assert_problem(answer, status):
     """Check that Nginx itself answered, as the hub would have."""
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
-    problem = answer.json()
-    assert problem["status"] == status
-    assert problem["title"]
-    assert problem["instance"] == f"urn:request:{answer.headers['x-request-id']}"
+    problem = Problem.model_validate_json(answer.content)
+    assert problem.status == status
+    assert problem.instance == f"urn:request:{answer.headers['x-request-id']}"
+    known = {TYPES + each.code for each in subclasses(HubError)}
+    assert problem.type in known | {"about:blank"}

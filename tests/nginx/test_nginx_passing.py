@@ -37,7 +37,9 @@ async def test_a_node_is_told_exactly_the_clients_address(nginx, client, forged)
         assert header(request, "forwarded") == header(request, "x-real-ip") == header(request, "x-forwarded-host") == []
 
 
-@pytest.mark.parametrize(("given", "kept"), [("order-42.a_b", True), ("a b", False), ("x" * 65, False), ('"}', False)])
+@pytest.mark.parametrize(
+    ("given", "kept"), [("order:42-a_b.c", True), ("a b", False), ("x" * 129, False), ('"}', False)]
+)
 async def test_a_harmless_request_id_is_kept(nginx, client, given, kept):
     """A caller's request id reaches the node and comes back if it is harmless, else Nginx makes one."""
     answer = await client.get(f"{nginx.url}/v1/inbox", headers={"X-Request-ID": given})

@@ -22,7 +22,7 @@ async def raw(port, text):
 
 @pytest.mark.parametrize(
     "path",
-    ["/metrics", "/metrics/", "/metrics?x=1", "//metrics", "/%6detrics", "/v1/../metrics",
+    ["/metrics", "/metrics?x=1", "/./metrics", "//metrics", "/%6detrics", "/v1/../metrics",
      "/readyz", "/v1/%2e%2e/readyz", "/admin", "/admin/users"],
 )  # fmt: skip
 async def test_operations_are_not_reachable_from_outside(nginx, node, path):
