@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line logged")
     log_format: Literal["json", "console"] = Field("json", description="how a log line looks")
     demo: bool = Field(False, description="serve the demo page at `/`; development only")
+    demo_nodes: CommaSeparated = Field([], description="addresses of the nodes the demo page shows")
 
     @field_validator("rate_limit_publish", "rate_limit_user")
     @classmethod

@@ -105,6 +105,12 @@ class Conflict(HubError):
     code, status, title, close = "conflict", 409, "Conflict", PROTOCOL_ERROR
 
 
+class AlreadyAuthenticated(HubError):
+    """An `auth` frame on a connection that has its credentials."""
+
+    code, status, title, close = "already_authenticated", 409, "Already authenticated", PROTOCOL_ERROR
+
+
 class TooLarge(HubError):
     """The body or a field is above its limit."""
 

@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from redis.asyncio import Redis
+
 from hub import protocol
 from hub.commit import GroupCommit
 from hub.config import Settings
@@ -30,10 +32,10 @@ MAX_TOLD = 100
 class Hub:
     """One node: what it stores, and whom it tells. `open` it before use, `close` it when it has drained."""
 
-    def __init__(self, settings: Settings, database: Database, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, database: Database, redis: Redis, metrics: Metrics) -> None:
         self.inboxes = Inboxes(database)
         self.publications = Publications(database)
-        self.live = Live(settings, self.inboxes, metrics)
+        self.live = Live(settings, self.inboxes, redis, metrics)
         self._metrics = metrics
         self._commit = GroupCommit(self.publications.publish, metrics.batches.observe)
 
@@ -66,6 +68,13 @@ class Hub:
         for item, unread, unseen in told:
             self.live.tell(key, protocol.notification(item, epoch=done.counts.epoch, unread=unread, unseen=unseen))
         return done.counts
+
+    async def archive_read(self, key: UserKey) -> Counts:
+        """Put away what is read; what is read while this runs may stay."""
+        ids = await self.inboxes.read_ids(key)
+        if ids:
+            return await self.change(key, ids, "archived")
+        return await self.inboxes.counts(key) or Counts("", 0, 0, 0, 0, 0)
 
     async def change_all(self, key: UserKey, change: Literal["read_all", "seen"], up_to: int | None) -> Counts:
         """Mark everything up to a seq (none: everything) as read or seen."""

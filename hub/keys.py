@@ -41,7 +41,7 @@ def new_key() -> NewKey:
 
 def hash_key(text: str) -> bytes:
     """Hash a key's whole text, as the row keeps it; compare with `hmac.compare_digest`."""
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
 def parse_key(text: str) -> str:

@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any
 
 import orjson
+from redis.asyncio import Redis
 
 from hub import protocol
 from hub.config import Settings
@@ -43,7 +44,7 @@ log = logging.getLogger("hub.live")
 class Live:
     """The connections of one node. `open` it, `drain` it, `close` it."""
 
-    def __init__(self, settings: Settings, inboxes: Inboxes, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, inboxes: Inboxes, redis: Redis, metrics: Metrics) -> None:
         self.node_id = new_id().hex[-12:]
         self.roster = Roster(
             max_connections=settings.max_connections,
@@ -60,6 +61,7 @@ class Live:
         )
         self._settings = settings
         self._inboxes = inboxes
+        self._redis = redis
         self._metrics = metrics
         self._feeds: dict[UserKey, Feed] = {}
         # Snapshots and repairs leave publishes a share of the pool, however many clients come back at once.
@@ -234,6 +236,11 @@ class Live:
         self._obey(message)
         if not self.propagator.announce(message):
             raise Unavailable("the other nodes cannot be reached, try again", retry_after_seconds=1)
+
+    async def nodes_of(self, key: UserKey) -> int:
+        """Count the nodes a user is connected to; raises what redis-py raises."""
+        ((_, nodes),) = await self._redis.pubsub_numsub(self.propagator.channel(key))
+        return int(nodes)
 
     def _obey(self, message: bytes) -> None:
         verb, _, argument = message.partition(b" ")

@@ -243,12 +243,11 @@ class ChangeInbox(Command):
     up_to: Seq | None = None
 
 
-_COMMANDS: TypeAdapter[Auth | Pong | Refresh | ChangeItems | ChangeInbox] = TypeAdapter(
-    Annotated[Auth | Pong | Refresh | ChangeItems | ChangeInbox, Field(discriminator="t")]
-)
+AnyCommand = Auth | Pong | Refresh | ChangeItems | ChangeInbox
+_COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="t")])
 
 
-def parse(text: str | bytes) -> Auth | Pong | Refresh | ChangeItems | ChangeInbox:
+def parse(text: str | bytes) -> AnyCommand:
     """Read a client's frame; raise `Malformed` if it is no JSON object, `Invalid` if it is no known command."""
     try:
         return _COMMANDS.validate_json(text)

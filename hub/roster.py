@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hub import protocol
 from hub.connection import Connection
 from hub.errors import DRAIN, LIFETIME, NO_PONG, TOKEN_EXPIRED, Unavailable
-from hub.identity import UserKey
 
 PONG_SECONDS = 10.0
 WARN_SECONDS = 60.0
@@ -30,6 +30,7 @@ class Roster:
         self._ping_seconds = ping_seconds
         self._lifetime_seconds = lifetime_seconds
         self._connections: set[Connection] = set()
+        self._waiting = 0  # handshakes that have not said who they are; they take up room too
         self.draining = False
 
     def __len__(self) -> int:
@@ -42,8 +43,17 @@ class Roster:
         """Raise `Unavailable` if nobody else can come in now."""
         if self.draining:
             raise Unavailable("this node is draining", retry_after_seconds=0)
-        if len(self._connections) >= self._max_connections:
+        if len(self._connections) + self._waiting >= self._max_connections:
             raise Unavailable("this node is full", retry_after_seconds=1)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Hold a place for a handshake that has yet to authenticate."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
 
     def admit(self, connection: Connection) -> None:
         """Let a connection in; pings are spread over the period, so that no second has more of them than another."""
@@ -54,10 +64,6 @@ class Roster:
     def leave(self, connection: Connection) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
-
-    def of(self, key: UserKey) -> list[Connection]:
-        """List a user's connections."""
-        return [connection for connection in self._connections if connection.key == key]
 
     def tend(self, now: float, clock: float) -> None:
         """Ping who is due; warn whose token ends; close who does not answer, has no valid token or stayed too long."""

@@ -173,6 +173,10 @@ class Inboxes:
         rows = await self._database.fetch("select * from change_inbox($1, $2, $3, $4)", *key, change, up_to)
         return rows[0][0], Counts(*rows[0][1:])
 
+    async def check(self) -> None:
+        """Prove that the database answers and has the schema; raise `Unavailable`."""
+        await self._database.fetch("select from schema_version limit 1")
+
     async def read_ids(self, key: UserKey) -> list[UUID]:
         """List what is read and not put away, oldest first."""
         rows = await self._database.fetch(

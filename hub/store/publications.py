@@ -94,20 +94,35 @@ class Publications:
                 _add(outcomes[number], row, publications[number], user)
         return outcomes
 
-    async def recipients(self, tenant: str, id: UUID) -> list[Receipt] | None:
-        """List who got a publication; None if there is none of that id."""
-        rows = await self._database.fetch(
-            "select user_ids, notification_ids, seqs from publications where id = $1 and tenant = $2", id, tenant
-        )
-        return [Receipt(*receipt) for receipt in zip(*rows[0], strict=True)] if rows else None
+    async def find(self, tenant: str, kind: str, id: UUID) -> Outcome | None:
+        """Find a publication by its own id, or by a recipient's notification (kind `ntf`) narrowed to that one."""
+        if kind == "pub":
+            rows = await self._database.fetch(
+                "select id, user_ids as old_users, notification_ids as old_ids, seqs as old_seqs"
+                " from publications where id = $1 and tenant = $2",
+                id,
+                tenant,
+            )
+        else:
+            rows = await self._database.fetch(
+                "select publication_id as id, array[user_id] as old_users, array[id] as old_ids,"
+                " array[created_seq] as old_seqs from notifications where id = $1 and tenant = $2",
+                id,
+                tenant,
+            )
+        return Outcome(rows[0]["id"], _receipts(rows[0])) if rows else None
 
 
 def _repeat(outcome: Outcome, row: Any) -> None:
     outcome.id = row["old_id"]
     outcome.mismatch = row["outcome"] == "mismatch"
     outcome.replayed = not outcome.mismatch
+    outcome.receipts = _receipts(row)
+
+
+def _receipts(row: Any) -> list[Receipt]:
     parallel = zip(row["old_users"], row["old_ids"], row["old_seqs"], strict=True)
-    outcome.receipts = [Receipt(*receipt) for receipt in parallel]
+    return [Receipt(*receipt) for receipt in parallel]
 
 
 def _add(outcome: Outcome, row: Any, publication: Publication, user: str) -> None:

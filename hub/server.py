@@ -1,0 +1,100 @@
+"""The uvicorn server, taught three things: to drain before it stops, to abort a stalled client, to mind dead peers.
+
+uvicorn's own shutdown closes every WebSocket in one instant with 1012; here readiness goes first, then every connection
+is told `bye` over the drain window, and only then uvicorn ends. ASGI has no way to drop a connection whose peer does
+not read, so the protocols put the transport's `abort` into the scope's state. This is the only module that knows uvicorn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from hub.config import Settings
+
+GRACE_SECONDS = 5
+USER_TIMEOUT_MS = 30_000
+SEND_BUFFER_BYTES = 64 * 1024
+
+
+class AbortableHttp(HttpToolsProtocol):
+    """HTTP whose requests can drop their connection."""
+
+    def on_message_begin(self) -> None:
+        """Put `abort` into the request's scope (httptools)."""
+        super().on_message_begin()
+        self.scope["state"]["abort"] = self.transport.abort
+
+
+class AbortableWebSocket(WebSocketsSansIOProtocol):
+    """A WebSocket that can be dropped."""
+
+    async def run_asgi(self) -> None:
+        """Put `abort` into the scope, then run (uvicorn)."""
+        self.scope["state"]["abort"] = self.transport.abort
+        await super().run_asgi()
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that hands its connections over before it stops. A second signal makes it stop at once."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain, then stop (uvicorn)."""
+        hub = self.lifespan.state["state"].hub
+        draining = asyncio.create_task(hub.live.drain())
+        while not draining.done() and not self.force_exit:
+            await asyncio.wait({draining}, timeout=0.1)
+        draining.cancel()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain on the first signal, stop at once on the second (uvicorn)."""
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+        if sig != signal.SIGTERM:
+            self._captured_signals.append(sig)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket, with bounds that every accepted connection inherits."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+    listener.bind((host, port))
+    listener.set_inheritable(False)
+    return listener
+
+
+def serve(app: Starlette, settings: Settings) -> None:
+    """Run a node until it is told to stop."""
+    listener = listen(settings.host, settings.port)
+    options: dict[str, Any] = {
+        "http": AbortableHttp,
+        "ws": AbortableWebSocket,
+        "loop": "uvloop",
+        "ws_max_size": settings.max_frame_bytes,
+        "ws_per_message_deflate": False,
+        "ws_ping_interval": None,  # hub.v1 has pings that a page can see
+        "proxy_headers": True,
+        "forwarded_allow_ips": settings.forwarded_allow_ips,
+        "server_header": False,
+        "access_log": False,
+        "log_config": None,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+        "timeout_keep_alive": 75,  # above the edge's, so that the edge closes idle connections first
+        "backlog": 4096,
+    }
+    DrainingServer(uvicorn.Config(app, **options)).run(sockets=[listener])
