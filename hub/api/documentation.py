@@ -1,0 +1,197 @@
+"""/openapi.json and /docs, generated from the operations the routes run: what is promised is what is checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from hub import __version__
+from hub.api.operation import ANYBODY, USER, Operation
+from hub.api.problem import Problem
+from hub.errors import (
+    Forbidden,
+    HubError,
+    Invalid,
+    Malformed,
+    RateLimited,
+    TooLarge,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+
+REF = "#/components/schemas/{model}"
+STREAMS: dict[str, Any] = {
+    "/v1/stream": {
+        "get": {
+            "operationId": "stream_events",
+            "tags": ["Live"],
+            "summary": "Follow the inbox as server-sent events (protocol hub.v1).",
+            "security": [{"token": []}, {"ticket": []}],
+            "parameters": [
+                {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}, "description": "cursor"},
+                {"name": "last_event_id", "in": "query", "schema": {"type": "string"}, "description": "cursor"},
+                {"name": "snapshot", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 100}},
+            ],
+            "responses": {
+                "200": {
+                    "description": "The stream",
+                    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                },
+            },
+        }
+    },
+    "/v1/ws": {
+        "get": {
+            "operationId": "stream_frames",
+            "tags": ["Live"],
+            "summary": "Follow and change the inbox over WebSocket (subprotocol hub.v1).",
+            "security": [{"token": []}, {"ticket": []}, {}],
+            "parameters": [
+                {"name": "resume", "in": "query", "schema": {"type": "string"}, "description": "cursor"},
+                {"name": "snapshot", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 100}},
+            ],
+            "responses": {"101": {"description": "The connection is a WebSocket"}},
+        }
+    },
+}
+STREAM_ERRORS = (Unauthorized, Forbidden, Malformed, Invalid)
+SECURITY = {
+    "key": {"type": "http", "scheme": "bearer", "description": "an API key, `hub_…`"},
+    "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "a user's token"},
+    "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "single use, from /v1/tickets"},
+}
+
+
+def document(operations: Sequence[Operation]) -> dict[str, Any]:
+    """Build the OpenAPI 3.1 document."""
+    schemas = _Schemas(operations)
+    paths: dict[str, Any] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
+    for path, methods in STREAMS.items():
+        described = {**methods["get"]}
+        described["responses"] = described["responses"] | _problems(STREAM_ERRORS)
+        paths[path] = {"get": described}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Notification hub",
+            "version": __version__,
+            "summary": "Publish notifications, and keep every inbox exact and live.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {"schemas": schemas.components, "securitySchemes": SECURITY},
+    }
+
+
+class _Schemas:
+    """The JSON schemas of every model that is mentioned, each once."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        models: dict[tuple[type[BaseModel], Any], None] = {(Problem, "serialization"): None}
+        for operation in operations:
+            if (body := operation.documented or operation.body) is not None:
+                models[body, "validation"] = None
+            for answer in operation.answers.values():
+                if answer is not None:
+                    models[answer, "serialization"] = None
+        self._refs, schema = models_json_schema(list(models), ref_template=REF)
+        self.components = schema["$defs"]
+
+    def ref(self, model: type[BaseModel], mode: Any) -> dict[str, Any]:
+        return self._refs[model, mode]
+
+
+def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "parameters": _parameters(operation),
+        "responses": {
+            str(status): _answer(operation, status, model, schemas) for status, model in operation.answers.items()
+        }
+        | _problems(_errors_of(operation)),
+    }
+    if operation.access != ANYBODY:
+        described["security"] = [{"token": []}] if operation.access == USER else [{"key": []}]
+    if (body := operation.documented or operation.body) is not None:
+        content = {media_type: {"schema": schemas.ref(body, "validation")} for media_type in operation.media_types}
+        described["requestBody"] = {"required": operation.body_required, "content": content}
+    return described
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", operation.path)
+    ]
+    parameters += [
+        {"name": name, "in": "header", "schema": {"type": "string"}, "description": description}
+        for name, description in operation.request_headers.items()
+    ]
+    if operation.query is not None:
+        query = TypeAdapter(operation.query).json_schema(schema_generator=GenerateJsonSchema)
+        parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in query["properties"].items()]
+    return parameters
+
+
+def _answer(operation: Operation, status: int, model: type[BaseModel] | None, schemas: _Schemas) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": "No content" if model is None else (model.__doc__ or "").split("\n")[0]}
+    if model is not None:
+        described["content"] = {"application/json": {"schema": schemas.ref(model, "serialization")}}
+    elif operation.answer_media_type is not None:
+        described = {"description": "Text", "content": {operation.answer_media_type: {"schema": {"type": "string"}}}}
+    described["headers"] = {
+        name: {"schema": {"type": "string"}, "description": description}
+        for name, description in operation.answer_headers.items()
+    } | {"X-Request-ID": {"schema": {"type": "string"}, "description": "names this request in the logs"}}
+    return described
+
+
+def _errors_of(operation: Operation) -> list[type[HubError]]:
+    errors = list(operation.errors)
+    if operation.access != ANYBODY:
+        errors += [Unauthorized, Forbidden, RateLimited]
+    if operation.body is not None:
+        errors += [Malformed, Invalid, TooLarge, UnsupportedMediaType]
+    return errors
+
+
+def _problems(errors: Sequence[type[HubError]]) -> dict[str, Any]:
+    """Describe each status once, naming every problem that has it."""
+    titles: dict[int, list[str]] = {}
+    for error in dict.fromkeys(errors):
+        titles.setdefault(error.status, []).append(error.title)
+    schema = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
+    described: dict[str, Any] = {}
+    for status, names in sorted(titles.items()):
+        described[str(status)] = {"description": " · ".join(names), "content": schema}
+        if status in (429, 503):
+            retry = {"schema": {"type": "integer"}, "description": "seconds"}
+            described[str(status)]["headers"] = {"Retry-After": retry}
+    return described
+
+
+def routes(operations: Sequence[Operation]) -> list[BaseRoute]:
+    """Serve the document, and a page that reads it; the page loads nothing from elsewhere."""
+    described = orjson.dumps(document(operations), option=orjson.OPT_INDENT_2)
+    page = (files("hub.web") / "docs.html").read_bytes()
+
+    async def openapi(request: Request) -> Response:
+        return Response(described, media_type="application/json")
+
+    async def docs(request: Request) -> Response:
+        return Response(page, media_type="text/html; charset=utf-8")
+
+    return [Route("/openapi.json", openapi), Route("/docs", docs)]

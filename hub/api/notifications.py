@@ -1,0 +1,175 @@
+"""Publishing, for services: one notification to up to a thousand users, or a batch of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, TypeAdapter
+from starlette.responses import Response
+
+from hub.api.operation import Call, Resource
+from hub.api.problem import Problem, problem
+from hub.auth import Principal
+from hub.errors import FieldError, HubError, IdempotencyMismatch, Invalid, NotFound, TooLarge, Unavailable
+from hub.notification import notification_name, parse_name, publication_name
+from hub.publication import Batch, Publish
+from hub.store.publications import Outcome, Publication, Receipt
+from hub.validation import parse_json
+
+resource = Resource("Publishing")
+IDEMPOTENCY_KEY = {"Idempotency-Key": "quoted or bare, 1 to 255 characters; remembered for at least 24 hours"}
+REPLAYED = {"Idempotent-Replayed": "true, if this answer was given before"}
+_PUBLISH: TypeAdapter[Publish] = TypeAdapter(Publish)
+
+
+class Recipient(BaseModel):
+    """Where one recipient's notification went."""
+
+    user_id: str
+    id: str
+    seq: int
+
+
+class Published(BaseModel):
+    """The answer to a publish, given after the commit."""
+
+    id: str
+    status: Literal["accepted"]
+    notifications: list[Recipient]
+
+
+class BatchResult(BaseModel):
+    """What became of one item of a batch."""
+
+    index: int
+    status: int
+    id: str | None = None
+    problem: Problem | None = None
+
+
+class BatchResults(BaseModel):
+    """One result per item, in their order."""
+
+    results: list[BatchResult]
+
+
+@resource.operation(
+    "POST",
+    "/v1/notifications",
+    access="publish",
+    body=Publish,
+    answers={201: Published},
+    errors=(IdempotencyMismatch, TooLarge, Unavailable),
+    request_headers=IDEMPOTENCY_KEY,
+    answer_headers=REPLAYED | {"Location": "where the publication's state is"},
+)
+async def publish(call: Call) -> Response:
+    """Publish a notification to one user or up to 1,000."""
+    key = idempotency_key(call.request.headers.get("idempotency-key"))
+    publication = accept(call, call.body, producer=_producer(call.service), key=key, said=call.raw)
+    (outcome,) = await call.hub.publish([publication])
+    if outcome.mismatch:
+        raise IdempotencyMismatch("this Idempotency-Key was used for another body")
+    if outcome.replayed:
+        call.headers["Idempotent-Replayed"] = "true"
+    location = f"/v1/notifications/{publication_name(outcome.id)}"
+    return call.answer(answer_of(outcome), 201, Location=location)
+
+
+@resource.operation(
+    "POST",
+    "/v1/notifications/batch",
+    access="publish",
+    body=Batch,
+    answers={207: BatchResults},
+    errors=(TooLarge, Unavailable),
+    request_headers=IDEMPOTENCY_KEY,
+    answer_headers=REPLAYED,
+)
+async def publish_batch(call: Call) -> Response:
+    """Publish up to 500 notifications in one commit; a bad item fails alone."""
+    key = idempotency_key(call.request.headers.get("idempotency-key"))
+    results: list[dict[str, Any]] = []
+    good: dict[int, Publication] = {}
+    for index, item in enumerate(call.body.items):
+        try:
+            good[index] = _accept_item(call, item, key and f"{key}#{index}")
+            results.append({"index": index, "status": 201})
+        except HubError as error:
+            results.append({"index": index, "status": error.status, "problem": problem(error)})
+    call.headers.update((await call.state.publish_limit.take(str(call.service.key_id), len(good))).headers())
+    outcomes = await call.hub.publish(list(good.values())) if good else []
+    for index, outcome in zip(good, outcomes, strict=True):
+        results[index] |= _result(outcome)
+    if outcomes and all(outcome.replayed for outcome in outcomes):
+        call.headers["Idempotent-Replayed"] = "true"
+    return call.answer({"results": results}, 207)
+
+
+@resource.operation("GET", "/v1/notifications/{id}", access="publish", answers={200: Published}, errors=(NotFound,))
+async def show(call: Call) -> Response:
+    """Show a publication (`pub_…`), or the part of it that one recipient got (`ntf_…`)."""
+    kind, id = parse_name(call.request.path_params["id"], "pub", "ntf")
+    found = await call.hub.publications.find(call.service.tenant, kind, id)
+    if found is None:
+        raise NotFound(f"there is no {call.request.path_params['id']!r}")
+    return call.answer(answer_of(found))
+
+
+def accept(call: Call, request: Publish, *, producer: str, key: str | None, said: bytes) -> Publication:
+    """Turn a valid request into what is stored; raise `TooLarge` if its content is."""
+    return Publication(
+        tenant=call.service.tenant,
+        producer=producer,
+        category=request.category,
+        content=request.content(call.state.settings.max_payload_bytes),
+        users=request.recipients(),
+        tags=request.tags,
+        collapse_key=request.collapse_key,
+        expires_at=request.expires_at,
+        key=key,
+        body_hash=hashlib.sha256(said).digest() if key else None,
+    )
+
+
+def answer_of(outcome: Outcome) -> dict[str, Any]:
+    """Build the `Published` that a producer reads."""
+    return {"id": publication_name(outcome.id), "status": "accepted", "notifications": _recipients(outcome.receipts)}
+
+
+def _recipients(receipts: Sequence[Receipt]) -> list[dict[str, Any]]:
+    return [{"user_id": user, "id": notification_name(id), "seq": seq} for user, id, seq in receipts]
+
+
+def _accept_item(call: Call, item: Any, key: str | None) -> Publication:
+    said = orjson.dumps(item)
+    request = parse_json(_PUBLISH, said)
+    return accept(call, request, producer=_producer(call.service), key=key, said=said)
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    if outcome.mismatch:
+        error = IdempotencyMismatch("this Idempotency-Key was used for another body")
+        return {"status": error.status, "problem": problem(error)}
+    return {"id": publication_name(outcome.id)}
+
+
+def _producer(principal: Principal) -> str:
+    return f"service:{principal.producer}"
+
+
+def idempotency_key(header: str | None) -> str | None:
+    """Read an Idempotency-Key, quoted (a structured field's string) or bare; raise `Invalid`."""
+    if header is None:
+        return None
+    text = header.strip()
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        text = re.sub(r"\\([\"\\])", r"\1", text[1:-1])
+    if not 1 <= len(text) <= 255 or not text.isprintable():
+        detail = "must have 1 to 255 printable characters"
+        raise Invalid(f"Idempotency-Key {detail}", errors=[FieldError("#/header/Idempotency-Key", detail)])
+    return text

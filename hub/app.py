@@ -1,0 +1,128 @@
+"""The application: routes, error handlers, and the lifespan that opens everything in order. The only assembler."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+
+from hub import sse, websocket
+from hub.api import documentation, events, health, inbox, notifications, problem, tickets, users
+from hub.api.operation import Operation, State
+from hub.config import Settings
+from hub.errors import HubError
+from hub.gate import Gate
+from hub.hub import Hub
+from hub.metrics import Metrics
+from hub.middleware import RequestContext
+from hub.ratelimit import RateLimiter
+from hub.store import ApiKeys, Database
+from hub.web import CLIENT, STATIC, demo
+
+RESOURCES = (notifications, events, inbox, users, tickets, health)
+
+log = logging.getLogger("hub")
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Build the application of one node; nothing is opened before its lifespan."""
+    app = Starlette(
+        routes=routes(settings),
+        middleware=[Middleware(RequestContext), _cors(settings)],
+        exception_handlers={HubError: _hub_error, HTTPException: _http_error, Exception: _unexpected},
+        lifespan=_lifespan(settings),
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def operations() -> list[Operation]:
+    """List every operation of the API."""
+    return [operation for module in RESOURCES for operation in module.resource.operations]
+
+
+def routes(settings: Settings) -> list[BaseRoute]:
+    """Mount the operations, one route per path (two would answer 405 with the wrong `Allow`), and the rest."""
+    by_path: dict[str, dict[str, Operation]] = {}
+    for operation in operations():
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+    mounted: list[BaseRoute] = [
+        Route(path, _dispatch(methods), methods=list(methods)) for path, methods in by_path.items()
+    ]
+    mounted += [
+        Route("/v1/stream", sse.endpoint),
+        WebSocketRoute("/v1/ws", websocket.endpoint),
+        *documentation.routes(operations()),
+        Mount("/client", StaticFiles(directory=CLIENT)),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    if settings.demo:
+        mounted += demo.routes(settings)
+    return mounted
+
+
+def _dispatch(methods: dict[str, Operation]) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        return await methods["GET" if request.method == "HEAD" else request.method](request)
+
+    return endpoint
+
+
+def _cors(settings: Settings) -> Middleware:
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "If-None-Match", "Idempotency-Key", "Last-Event-ID"],
+        expose_headers=["ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
+        max_age=600,
+    )
+
+
+def _lifespan(settings: Settings) -> Callable[[Starlette], Any]:
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        async with AsyncExitStack() as stack:
+            database = await Database(settings).open()
+            stack.push_async_callback(database.close)
+            redis = Redis.from_url(
+                settings.redis_url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 1)
+            )
+            stack.push_async_callback(redis.aclose)
+            gate = Gate(settings, ApiKeys(database), redis)
+            stack.push_async_callback(gate.aclose)
+            metrics = Metrics()
+            hub = Hub(settings, database, redis, metrics)
+            hub.open()
+            stack.push_async_callback(hub.close)
+            limits = RateLimiter(settings.rate_limit_publish, "publish"), RateLimiter(settings.rate_limit_user, "user")
+            yield {"state": State(settings, hub, gate, metrics, *limits)}
+
+    return lifespan
+
+
+async def _hub_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HubError)
+    return problem.response(error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem.http_response(error)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return problem.response(HubError("the hub failed; the request id finds the reason in its log"))

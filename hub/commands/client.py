@@ -1,0 +1,118 @@
+"""The hub's clients on the command line: `hub send` publishes, `hub tail` follows a user's stream.
+
+Both find a hub started by `hub dev` in this directory by its dev.json; elsewhere they are told by options or variables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx2
+
+from hub import auth, config
+
+DEV_JSON = Path(".hub-dev/dev.json")
+RECONNECT_SECONDS = 1.0
+
+
+def _dev() -> dict[str, Any]:
+    path = Path(os.environ.get("HUB_DEV_JSON", DEV_JSON))
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _url(given: str | None) -> str:
+    if given:
+        return given.rstrip("/")
+    nodes = _dev().get("nodes")
+    if not nodes:
+        raise click.UsageError("give --url, set HUB_URL, or start `hub dev` in this directory")
+    return str(nodes[0])
+
+
+@click.command()
+@click.option("--to", "users", required=True, multiple=True, help="user id; may be repeated")
+@click.option("--title", required=True)
+@click.option("--body")
+@click.option("--category", default="general", show_default=True)
+@click.option("--data", help="a JSON object")
+@click.option("--action-url")
+@click.option("--priority", type=click.Choice(["low", "normal", "high", "critical"]))
+@click.option("--url", envvar="HUB_URL", help="of a node or the edge [env: HUB_URL]")
+@click.option("--api-key", envvar="HUB_API_KEY", help="[env: HUB_API_KEY]")
+def send(users: tuple[str, ...], url: str | None, api_key: str | None, data: str | None, **fields: str | None) -> None:
+    """Publish a notification."""
+    key = api_key or _dev().get("api_key")
+    if not key:
+        raise click.UsageError("give --api-key or set HUB_API_KEY")
+    body: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+    body["to"] = users[0] if len(users) == 1 else list(users)
+    if data is not None:
+        try:
+            body["data"] = json.loads(data)
+        except ValueError as error:
+            raise click.BadParameter(f"is not JSON: {error}", param_hint="--data") from None
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": uuid.uuid4().hex}
+    click.echo(_publish(_url(url) + "/v1/notifications", body, headers))
+
+
+def _publish(url: str, body: dict[str, Any], headers: dict[str, str]) -> str:
+    """Publish, trying again while nothing was accepted; the idempotency key makes that safe."""
+    for attempt in range(5):
+        try:
+            answer = httpx2.post(url, json=body, headers=headers, timeout=10)
+        except httpx2.TransportError as error:
+            problem = str(error)
+        else:
+            if answer.status_code < 300:
+                return answer.text
+            problem = answer.text
+            if answer.status_code not in (409, 429, 502, 503, 504):
+                break
+        time.sleep(0.2 * 2**attempt)
+    raise click.ClickException(problem)
+
+
+@click.command()
+@click.option("--user", required=True)
+@click.option("--url", envvar="HUB_URL", help="of a node or the edge [env: HUB_URL]")
+@click.option("--token", envvar="HUB_TOKEN", help="the user's token; by default signed with the hub's secret")
+@click.option("--tenant", default="default", show_default=True)
+@click.option("--after", help="a cursor, <epoch>:<seq>: begin with what came after it")
+def tail(user: str, url: str | None, token: str | None, tenant: str, after: str | None) -> None:
+    """Follow a user's stream, a frame a line; reconnects and resumes by itself."""
+    stream, cursor = _url(url) + "/v1/stream", after
+    while True:
+        headers = {"Authorization": f"Bearer {token or _token(user, tenant)}"}
+        if cursor:
+            headers["Last-Event-ID"] = cursor
+        try:
+            with httpx2.stream("GET", stream, headers=headers, timeout=httpx2.Timeout(5, read=60)) as answer:
+                if answer.status_code in (401, 403, 422):
+                    raise click.ClickException(answer.read().decode())
+                for line in answer.iter_lines():
+                    name, _, value = line.partition(": ")
+                    if name == "data":
+                        click.echo(value)
+                    elif name == "id":
+                        cursor = value
+        except httpx2.TransportError as error:
+            click.echo(f"# {error or type(error).__name__}; reconnecting", err=True)
+        time.sleep(RECONNECT_SECONDS)
+
+
+def _token(user: str, tenant: str) -> str:
+    dev = _dev()
+    if "HUB_JWT_SECRET" not in os.environ and not dev:
+        raise click.UsageError("give --token, or set HUB_JWT_SECRET to sign one")
+    known = {
+        name: dev[name]
+        for name in ("jwt_secret", "jwt_audience", "jwt_issuer", "database_url", "redis_url")
+        if name in dev
+    }
+    return auth.sign(config.load(**known), user=user, ttl_seconds=3600, tenant=tenant)

@@ -1,0 +1,45 @@
+"""Running and preparing a node: `hub serve`, `hub migrate`, `hub openapi`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import click
+import orjson
+
+from hub import config, logs
+from hub.api.documentation import document
+from hub.app import create_app
+from hub.app import operations as all_operations
+from hub.config import InvalidSettings
+from hub.server import serve as run
+from hub.store.migration import NewerSchema
+from hub.store.migration import migrate as apply
+
+
+@click.command()
+def serve() -> None:
+    """Run one web node, configured by HUB_… variables."""
+    settings = config.load()
+    logs.configure(settings)
+    run(create_app(settings), settings)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database at HUB_DATABASE_URL to this release's schema."""
+    url = os.environ.get("HUB_DATABASE_URL")
+    if not url:
+        raise InvalidSettings("HUB_DATABASE_URL: Field required")
+    try:
+        before, after = asyncio.run(apply(url))
+    except NewerSchema as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"schema {after}" + (" is up to date" if before == after else f", was {before or 'empty'}"))
+
+
+@click.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    click.echo(orjson.dumps(document(all_operations()), option=orjson.OPT_INDENT_2))

@@ -1,0 +1,58 @@
+"""What both transports do before a stream begins: check who asks and where they left off.
+
+Shared by websocket.py and sse.py, so that a cursor, a ticket or a foreign origin means the same on both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from starlette.requests import HTTPConnection
+
+from hub.api.operation import State
+from hub.auth import Principal
+from hub.connection import Connection, Transport
+from hub.errors import FieldError, Invalid
+from hub.gate import refuse_tokens_in_url, require_user
+from hub.notification import new_id
+from hub.protocol import Cursor, Frame
+
+MAX_ITEMS = 100
+
+
+class Start(NamedTuple):
+    """Where a client wants to begin: after a cursor, with how many items in `hello` (none: without them)."""
+
+    cursor: Cursor | None
+    items: int | None
+
+
+def read_start(request: HTTPConnection, cursor: str | None) -> Start:
+    """Read `?snapshot=` and a cursor's text; raise `Malformed` or `Invalid`."""
+    snapshot = request.query_params.get("snapshot")
+    if snapshot is not None and not (snapshot.isascii() and snapshot.isdigit() and int(snapshot[:9]) <= MAX_ITEMS):
+        detail = f"must be a number from 0 to {MAX_ITEMS}"
+        raise Invalid(f"snapshot {detail}", errors=[FieldError("#/query/snapshot", detail)])
+    return Start(Cursor.parse(cursor) if cursor else None, None if snapshot is None else int(snapshot))
+
+
+async def identify(request: HTTPConnection, state: State) -> Principal | None:
+    """Let a user in by whatever the handshake carries; None if it carries nothing. Services have no stream."""
+    refuse_tokens_in_url(request.query_params)
+    principal = await state.gate.identify_stream(request.headers, request.query_params.get("ticket"))
+    return None if principal is None else require_user(principal)
+
+
+def connect(principal: Principal, state: State, transport: Transport, encode: Callable[[Frame], bytes]) -> Connection:
+    """Make the connection of a user who was let in."""
+    return Connection(
+        "con_" + new_id().hex,
+        principal,
+        transport,
+        encode,
+        max_frames=state.settings.backlog_frames,
+        max_bytes=state.settings.backlog_bytes,
+        now=asyncio.get_running_loop().time(),
+    )

@@ -1,0 +1,105 @@
+"""Frames → text/event-stream, on any ASGI server: the same JSON as on WebSocket, one event a frame.
+
+The event's id is the client's cursor once it has applied the frame, so a browser that reconnects by itself resumes
+where it was. sse-starlette encodes the events; its response class, with four tasks a connection, is not used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from sse_starlette.event import ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from hub import handshake
+from hub.api import problem
+from hub.api.operation import State
+from hub.connection import Connection
+from hub.errors import HubError, Unauthorized
+from hub.handshake import Start
+from hub.protocol import Frame
+
+RETRY_MS = 1000
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+async def endpoint(request: Request) -> Response:
+    """Serve `GET /v1/stream`."""
+    state: State = request.scope["state"]["state"]
+    state.gate.check_origin(request.headers)
+    state.hub.live.roster.check_room()
+    cursor = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
+    start = handshake.read_start(request, cursor)
+    principal = await handshake.identify(request, state)
+    if principal is None:
+        raise Unauthorized("send a token, or open the stream with a ticket")
+    return EventStream(state, handshake.connect(principal, state, "sse", encode), start)
+
+
+def encode(frame: Frame) -> bytes:
+    """Render a frame as an event, once for all connections of its user."""
+    if frame.sse is None:
+        cursor = str(frame.cursor) if frame.cursor else None
+        frame.sse = ServerSentEvent(frame.json.decode(), event=frame.name, id=cursor, sep="\n").encode()
+    return frame.sse
+
+
+class EventStream(Response):
+    """A response that lasts as long as the connection; joins when it is asked to send, leaves whatever happens."""
+
+    def __init__(self, state: State, connection: Connection, start: Start) -> None:
+        self._state = state
+        self._connection = connection
+        self._start = start
+        self.background = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the stream (ASGI)."""
+        live = self._state.hub.live
+        try:
+            try:
+                await live.join(self._connection, self._start.cursor, self._start.items)
+            except HubError as error:
+                await problem.response(error)(scope, receive, send)
+                return
+            writer = asyncio.create_task(self._write(scope, send))
+            listener = asyncio.create_task(_until_disconnect(receive))
+            try:
+                await asyncio.wait({writer, listener}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                writer.cancel()
+                listener.cancel()
+                await asyncio.gather(writer, listener, return_exceptions=True)
+        finally:
+            live.leave(self._connection)
+
+    async def _write(self, scope: Scope, send: Send) -> None:
+        written = self._state.metrics.frames.labels("sse")
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            await self._send(send, b"retry: %d\n\n" % RETRY_MS)
+            while batch := await self._connection.drain():
+                await self._send(send, b"".join(batch))
+                written.inc(len(batch))
+            await self._send(send, b"", more=False)
+        except TimeoutError:
+            self._connection.abandon()
+            if (abort := scope["state"].get("abort")) is not None:
+                abort()
+        except OSError:
+            pass  # the client went first
+
+    async def _send(self, send: Send, body: bytes, *, more: bool = True) -> None:
+        async with asyncio.timeout(self._state.settings.stall_seconds):
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def _until_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
