@@ -53,6 +53,7 @@ class HubError(Exception):
     title = "Internal error"
     close = INTERNAL
     temporary = False
+    headers: Sequence[tuple[str, str]] = ()  # what an HTTP answer says besides
 
     def __init__(
         self, detail: str = "", *, errors: Sequence[FieldError] = (), retry_after_seconds: float | None = None
