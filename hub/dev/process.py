@@ -31,7 +31,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd="/",
+                cwd=program.directory,
                 env=program.full_environment(),
                 start_new_session=True,
                 **program.account.popen(),

@@ -29,7 +29,14 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     account: Account = field(default_factory=own_account)
     stop_signal: signal.Signals = signal.SIGTERM
+    noise: tuple[str, ...] = ()
+    """Lines with one of these in them are not worth showing."""
 
     def full_environment(self) -> dict[str, str]:
         """Return this process's environment with the program's own on top."""
         return {**os.environ, **self.environment}
+
+    @property
+    def directory(self) -> str | None:
+        """The working directory: ours, unless the account may not be able to enter it."""
+        return "/" if self.account.switch else None

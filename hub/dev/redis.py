@@ -95,7 +95,12 @@ class Redis:
             "loglevel": "warning",
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        return Program(name="redis", command=[str(self.binary.path), *arguments], ready=self._ready)
+        return Program(
+            name="redis",
+            command=[str(self.binary.path), *arguments],
+            ready=self._ready,
+            noise=("Memory overcommit must be enabled",),  # advice for machines that keep their truth in it
+        )
 
     def _ready(self, _pid: int) -> bool:
         """Ask for a PONG; while a snapshot is loaded the answer is an error."""
