@@ -1,0 +1,79 @@
+"""The ground every test stands on: one embedded Postgres and Redis per session, and nodes as they run in production.
+
+`HUB_DATABASE_URL` and `HUB_REDIS_URL` are honoured, so the suite also runs against given servers. Every node is a process
+of its own, started by the command a deployment uses; tests that look inside a node build an application in this process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from hub.config import Settings
+from hub.dev.postgres import Postgres
+from hub.dev.redis import Redis
+from tests.hub_nodes import Cluster
+
+
+class Services:
+    """Where the servers are; `postgres` and `redis` are None where they were given and cannot be stopped."""
+
+    def __init__(self, database_url: str, redis_url: str, postgres: Postgres | None, redis: Redis | None) -> None:
+        self.database_url = database_url
+        self.redis_url = redis_url
+        self.postgres = postgres
+        self.redis = redis
+
+
+def start_services(directory: Path):
+    """Yield Services on servers of their own, and take them down again."""
+    with Postgres(directory, durable=False) as postgres, Redis(directory, durable=False) as redis:
+        yield Services(postgres.url, redis.url, postgres, redis)
+        postgres.stop()
+        postgres.erase()
+
+
+@pytest.fixture(scope="session")
+def services():
+    """Servers shared by the whole session; not to be stopped."""
+    given = os.environ.get("HUB_DATABASE_URL"), os.environ.get("HUB_REDIS_URL")
+    if all(given):
+        yield Services(str(given[0]), str(given[1]), None, None)
+        return
+    directory = Path(tempfile.mkdtemp(prefix="hub-tests-", dir="/tmp"))
+    try:
+        yield from start_services(directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def own_services():
+    """Servers of this test alone: to be killed, frozen and emptied."""
+    directory = Path(tempfile.mkdtemp(prefix="hub-faults-", dir="/tmp"))
+    try:
+        yield from start_services(directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(services):
+    """Two nodes, shared by the whole session. Tests keep apart by using users of their own."""
+    with Cluster(services.database_url, services.redis_url, nodes=2) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(services) -> Settings:
+    """Settings of a node inside this process."""
+    return Settings(
+        database_url=services.database_url,
+        redis_url=services.redis_url,
+        redis_prefix="inner",
+        jwt_secret="test-secret-" * 4,
+    )
