@@ -1,4 +1,4 @@
--- schema version: 1
+-- schema version: 2
 --
 -- The hub's data model, whole. `hub migrate` applies this file under an advisory lock whenever its version is above the
 -- one recorded in `schema_version`; every statement is written so that applying it again changes nothing.
@@ -7,7 +7,8 @@
 -- the change. So seq is contiguous and in commit order, and the row carries the exact counts at that seq. A notification
 -- remembers the seq of its last change only, which makes `seq > cursor` a compacted change feed that never expires.
 --
--- Lock order everywhere: idempotency keys (sorted), then inboxes (sorted by tenant, user), then their notifications.
+-- Lock order everywhere: idempotency keys (sorted), then inboxes (sorted by tenant, user), then their notifications, then
+-- deliveries; whoever takes them in another order skips what is locked.
 
 set client_min_messages = warning;
 
@@ -49,15 +50,42 @@ create table if not exists publications (
     id uuid not null,
     tenant text not null,
     producer text not null,
-    -- accepted: its notifications are in their inboxes · recalled: they were taken back
+    -- scheduled (see schedules) → accepted · canceled
+    -- accepted: its notifications are in their inboxes → recalled
+    -- recalled: they were taken back · canceled: it never happened
     status text not null default 'accepted',
     user_ids text[] not null,
     notification_ids uuid[] not null,
-    seqs bigint[] not null,
+    seqs bigint[] not null,       -- empty before it has happened
+    options json,                 -- what its deliveries are rendered with: template, variables, overrides
     created_at timestamptz not null default now(),
     constraint publications_pkey primary key (id),
-    constraint publications_status_known check (status in ('accepted', 'recalled'))
+    constraint publications_status_known check (status in ('accepted', 'recalled', 'scheduled', 'canceled'))
 );
+alter table publications add column if not exists options json;
+alter table publications drop constraint if exists publications_status_known;
+alter table publications add constraint publications_status_known
+    check (status in ('accepted', 'recalled', 'scheduled', 'canceled'));
+
+-- A publish that is to happen later: what `publish` will be called with. Cancelling and firing take the row's lock, so
+-- exactly one of them wins.
+create table if not exists schedules (
+    id uuid not null,             -- the publication's
+    tenant text not null,
+    producer text not null,
+    -- scheduled → fired · canceled
+    state text not null default 'scheduled',
+    send_at timestamptz not null,
+    category text not null,
+    tags text not null,
+    collapse_key text,
+    expires_at timestamptz,
+    content json not null,
+    options json,
+    constraint schedules_pkey primary key (id),
+    constraint schedules_state_known check (state in ('scheduled', 'fired', 'canceled'))
+);
+create index if not exists schedules_due on schedules (send_at) where state = 'scheduled';
 
 -- What a producer already said: the same key with the same body is answered from here, for at least a day.
 create table if not exists idempotency_keys (
@@ -138,15 +166,303 @@ create table if not exists api_keys (
 );
 
 
+-- Reaching users outside ----------------------------------------------------------------------------------------------
+
+-- Where a user can be reached, in which language and when not. Quiet hours are wall-clock times in `timezone`.
+create table if not exists contacts (
+    tenant text not null,
+    user_id text not null,
+    email text,
+    phone text,                   -- E.164
+    locale text,                  -- BCP 47
+    timezone text,                -- IANA
+    quiet_start text,
+    quiet_end text,
+    quiet_timezone text,
+    updated_at timestamptz not null default now(),
+    constraint contacts_pkey primary key (tenant, user_id)
+);
+
+-- A device that takes push messages. Its token belongs to one user: whoever registered it last.
+create table if not exists devices (
+    tenant text not null,
+    token text not null,
+    user_id text not null,
+    platform text not null,
+    kind text not null,           -- what the token is: a registration token or a Firebase installation id
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    constraint devices_pkey primary key (tenant, token),
+    constraint devices_platform_known check (platform in ('web', 'android', 'ios')),
+    constraint devices_kind_known check (kind in ('token', 'fid'))
+);
+create index if not exists devices_by_user on devices (tenant, user_id);
+
+-- An address that must not be written to any more, whoever has it.
+create table if not exists suppressions (
+    tenant text not null,
+    channel text not null,
+    address text not null,        -- e-mail in lower case, phone in E.164
+    reason text not null,
+    created_at timestamptz not null default now(),
+    constraint suppressions_pkey primary key (tenant, channel, address),
+    constraint suppressions_reason_known check (reason in ('bounce', 'complaint', 'stop'))
+);
+
+-- What is known of a kind of notification. Unregistered categories work, with the defaults.
+create table if not exists categories (
+    tenant text not null,
+    name text not null,
+    title text not null,
+    channels text[],              -- by default; null: in_app
+    mandatory boolean not null default false,
+    retention_days integer,
+    throttle jsonb,               -- channel → {limit, window_seconds}
+    digest jsonb,                 -- channel → {window_seconds}
+    updated_at timestamptz not null default now(),
+    constraint categories_pkey primary key (tenant, name)
+);
+
+-- What a user chose: one cell of the grid. `*` as category is every category.
+create table if not exists preferences (
+    tenant text not null,
+    user_id text not null,
+    category text not null,
+    channel text not null,
+    enabled boolean not null,
+    updated_at timestamptz not null default now(),
+    constraint preferences_pkey primary key (tenant, user_id, category, channel)
+);
+
+-- A version of what a category says over a channel in a language; the highest version is in force.
+create table if not exists templates (
+    tenant text not null,
+    category text not null,
+    channel text not null,
+    locale text not null,
+    version integer not null,
+    title text not null,          -- subject
+    body text not null,           -- plain text
+    html text,                    -- with its styles inlined
+    created_at timestamptz not null default now(),
+    constraint templates_pkey primary key (tenant, category, channel, locale, version)
+);
+
+-- What the hub keeps to itself, made once: the key that signs unsubscribe links.
+create table if not exists secrets (
+    name text not null,
+    value text not null,
+    constraint secrets_pkey primary key (name)
+);
+insert into secrets (name, value)
+values ('unsubscribe', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')) on conflict do nothing;
+
+
+-- Deliveries ---------------------------------------------------------------------------------------------------------
+
+-- One notification over one channel to one address. The rule: this table decides, RQ is the doorbell. `relay` rings,
+-- a worker claims by one conditional update, sends, and records the outcome where the lease is still its own.
+create table if not exists deliveries (
+    id uuid not null default gen_random_uuid(),
+    tenant text not null,
+    user_id text not null,
+    notification_id uuid not null,
+    publication_id uuid not null,
+    category text not null,
+    channel text not null,        -- email · sms · push, and webhook to tell a producer
+    priority smallint not null,   -- 0 critical · 1 high · 2 normal · 3 low
+    -- pending (due at run_at)                → queued · canceled · suppressed · expired
+    -- queued (rung, leased)                  → sending · pending (lease over, or not yet) · canceled · suppressed · expired
+    -- sending (claimed, leased)              → sent · pending (transient) · failed (permanent) · dead (attempts used up)
+    --                                          · unknown (ambiguous, or lease over)
+    -- unknown (the provider may have it)     → sent · pending (to repeat by the same key) · failed · delivered
+    -- sent (the provider accepted it)        → delivered · failed (bounce) · pending (one later attempt, SMS)
+    -- delivered (receipt)                    → failed (late bounce)
+    -- failed (permanent) · dead (the DLQ)    → pending (manual replay, with a new key) · canceled (discarded)
+    -- canceled · suppressed · expired        final, each with its reason
+    state text not null default 'pending',
+    reason text not null default '',
+    run_at timestamptz not null default now(),
+    unless text,                  -- read · seen: an escalation, decided at claim time
+    expires_at timestamptz,
+    generation integer not null default 0,   -- rings
+    claims integer not null default 0,       -- since the last outcome: a row that kills workers ends dead
+    attempts integer not null default 0,     -- outcomes that count
+    requests integer not null default 0,     -- rows in attempts
+    replays integer not null default 0,      -- manual; part of the idempotency key
+    lease_token uuid,
+    lease_until timestamptz,
+    claimed_at timestamptz,
+    address text,                 -- fixed by the first claim; a device's token from the start
+    address_kind text,
+    message json,                 -- rendered by the first claim, sent unchanged ever after
+    decision json,                -- the policy's last: the rules asked, and the values they saw
+    provider text,                -- who was asked last
+    provider_id text,
+    remedy text,                  -- how an ambiguity ends: repeat · look_up · give_up
+    pinned boolean not null default false,   -- a provider may have it: no other one may be asked
+    digest_id uuid,               -- the delivery that carries this one in its digest
+    event text,                   -- what a webhook tells: delivered · failed · read
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    constraint deliveries_pkey primary key (id),
+    constraint deliveries_state_known check (state in ('pending', 'queued', 'sending', 'unknown', 'sent', 'delivered',
+        'failed', 'dead', 'canceled', 'suppressed', 'expired')),
+    constraint deliveries_say_why check (reason <> '' or state not in ('canceled', 'suppressed', 'expired', 'failed', 'dead')),
+    constraint deliveries_leased check (state not in ('queued', 'sending') or lease_until is not null)
+) with (fillfactor = 70);
+create index if not exists deliveries_due on deliveries (channel, priority, run_at) where state = 'pending';
+create index if not exists deliveries_leased on deliveries (lease_until) where state in ('queued', 'sending');
+create index if not exists deliveries_unknown on deliveries (run_at) where state = 'unknown';
+create index if not exists deliveries_dead on deliveries (tenant, created_at) where state in ('dead', 'failed');
+create index if not exists deliveries_expiring on deliveries (expires_at) where state = 'pending' and expires_at is not null;
+create index if not exists deliveries_by_publication on deliveries (publication_id);
+create index if not exists deliveries_by_user on deliveries (tenant, user_id, channel, category, created_at);
+create unique index if not exists deliveries_once on deliveries (notification_id, publication_id, channel, address)
+    where address is not null and event is null;
+create unique index if not exists deliveries_by_provider on deliveries (provider, provider_id)
+    where provider_id is not null;
+
+-- One request to a provider: written before it is made, finished with its answer.
+create table if not exists attempts (
+    delivery_id uuid not null,
+    n integer not null,
+    provider text not null,
+    started_at timestamptz not null default now(),
+    finished_at timestamptz,
+    outcome text not null default 'started',  -- sent · transient · throttled · unauthorized · permanent · ambiguous · lost
+    error text,
+    provider_status integer,
+    constraint attempts_pkey primary key (delivery_id, n)
+);
+
+-- What a provider said later, once per event whatever how often it is said.
+create table if not exists provider_events (
+    provider text not null,
+    event_id text not null,
+    delivery_id uuid not null,
+    kind text not null,
+    detail text,
+    happened_at timestamptz not null,
+    received_at timestamptz not null default now(),
+    constraint provider_events_pkey primary key (provider, event_id)
+);
+create index if not exists provider_events_by_delivery on provider_events (delivery_id, happened_at);
+
+-- The health and pace of a provider; the relay releases nothing to one that is closed.
+create table if not exists providers (
+    name text not null,
+    closed_until timestamptz,
+    reason text,
+    failures integer not null default 0,      -- in a row
+    tokens double precision not null default 0,
+    refilled_at timestamptz not null default now(),
+    constraint providers_pkey primary key (name)
+);
+
+-- Who is at work: relays and workers, by their own word every few seconds.
+create table if not exists heartbeats (
+    id text not null,
+    kind text not null,
+    detail text not null,
+    started_at timestamptz not null default now(),
+    seen_at timestamptz not null default now(),
+    constraint heartbeats_pkey primary key (id),
+    constraint heartbeats_kind_known check (kind in ('relay', 'worker'))
+);
+
+-- Where a producer wants to hear what became of its notifications.
+create table if not exists webhooks (
+    id uuid not null default gen_random_uuid(),
+    tenant text not null,
+    url text not null,
+    secret text not null,
+    events text[] not null,
+    created_at timestamptz not null default now(),
+    constraint webhooks_pkey primary key (id)
+);
+create index if not exists webhooks_by_tenant on webhooks (tenant);
+
+-- Give the publications of a publish their deliveries. An address is found when one is claimed, so that a push goes to
+-- the devices a user has then. Escalations count from the publish, or from `send_at`.
+drop function if exists add_deliveries;
+create function add_deliveries(
+    publication_ids uuid[], categories text[], expiries timestamptz[], contents json[], send_ats timestamptz[],
+    channel_lists text[], escalations json[]
+) returns void language sql as $$
+    insert into deliveries (tenant, user_id, notification_id, publication_id, category, channel, priority, run_at,
+        unless, expires_at)
+    select b.tenant, r.user_id, r.notification_id, b.id, p.category, w.channel,
+        array_position(array['critical', 'high', 'normal', 'low'], p.content ->> 'priority') - 1,
+        coalesce(p.send_at, now()) + coalesce((p.escalation -> w.channel ->> 'after')::float, 0) * interval '1 second',
+        p.escalation -> w.channel ->> 'unless', p.expires_at
+    from unnest(publication_ids, categories, expiries, contents, send_ats, channel_lists, escalations)
+        as p (id, category, expires_at, content, send_at, channels, escalation)
+    join publications b on b.id = p.id
+    left join categories c on c.tenant = b.tenant and c.name = p.category
+    cross join lateral (
+        select unnest(coalesce(string_to_array(p.channels, ','), c.channels)) as channel
+        union select json_object_keys(p.escalation)
+    ) w
+    cross join lateral unnest(b.user_ids, b.notification_ids) as r (user_id, notification_id)
+    where w.channel <> 'in_app'
+$$;
+
+-- Lock the inboxes of the users whose deliveries are claimed, then those deliveries that are still queued. From here on
+-- no read, publish or change of these users commits before the claim does.
+drop function if exists lock_claims;
+create function lock_claims(ids uuid[]) returns setof uuid language plpgsql as $$
+begin
+    perform from inboxes i
+    where (i.tenant, i.user_id) in (select d.tenant, d.user_id from deliveries d where d.id = any (ids))
+    order by i.tenant, i.user_id for update;
+    return query select d.id from deliveries d
+    where d.id = any (ids) and d.state = 'queued' order by d.id for update skip locked;
+end
+$$;
+
+-- Everything a delivery's decision and text depend on, as it is now.
+drop view if exists delivery_facts;
+create view delivery_facts as
+select d.*, n.content, n.created_at as published_at, n.change as notification_change,
+    n.read_at is not null or n.read_seq <= i.read_seq as is_read,
+    n.seen or n.created_seq <= i.seen_seq as is_seen,
+    n.read_at, n.tags, n.repeat_count, b.status as publication_status, b.options,
+    u.email, u.phone, u.locale, u.timezone, u.quiet_start, u.quiet_end, u.quiet_timezone,
+    c.title as category_title, c.channels as category_channels, coalesce(c.mandatory, false) as mandatory,
+    c.throttle -> d.channel as throttle, c.digest -> d.channel as digest,
+    (select json_agg(json_build_array(p.category, p.enabled)) from preferences p
+        where p.tenant = d.tenant and p.user_id = d.user_id and p.channel = d.channel
+            and p.category in (d.category, '*')) as choices,
+    (select s.reason from suppressions s where s.tenant = d.tenant and s.channel = d.channel
+        and s.address = coalesce(d.address, case d.channel when 'email' then lower(u.email) when 'sms' then u.phone end)
+    ) as suppression,
+    case when d.channel = 'push' then (select json_agg(json_build_array(v.token, v.kind) order by v.created_at)
+        from devices v where v.tenant = d.tenant and v.user_id = d.user_id) end as devices,
+    case when c.throttle ? d.channel then (select count(distinct o.notification_id) from deliveries o
+        where o.tenant = d.tenant and o.user_id = d.user_id and o.channel = d.channel and o.category = d.category
+            and o.notification_id <> d.notification_id and o.state in ('sending', 'unknown', 'sent', 'delivered')
+            and o.claimed_at > now() - (c.throttle -> d.channel ->> 'window_seconds')::float * interval '1 second')
+    else 0 end as recent
+from deliveries d
+left join notifications n on n.id = d.notification_id
+left join inboxes i on i.tenant = d.tenant and i.user_id = d.user_id
+left join publications b on b.id = d.publication_id
+left join contacts u on u.tenant = d.tenant and u.user_id = d.user_id
+left join categories c on c.tenant = d.tenant and c.name = d.category;
+
+
 -- Publishing ---------------------------------------------------------------------------------------------------------
 
 -- Publish many publications in one round trip. The first group of arrays has one element per publication, the second
 -- one per recipient, with `recipient_of` counting publications from 1. Returns a row per publication that was answered
--- before (`outcome` replayed or mismatch, with its old answer's arrays) and a row per recipient of every other one.
+-- before (`outcome` replayed or mismatch, with its old answer's arrays; those of a scheduled one have no seqs), one per
+-- publication that was put off to its `send_at` (`outcome` scheduled), and a row per recipient of every other one.
 drop function if exists publish;
 create function publish(
     publication_ids uuid[], tenants text[], producers text[], keys text[], body_hashes bytea[],
     categories text[], tag_lists text[], collapse_keys text[], expiries timestamptz[], contents json[],
+    send_ats timestamptz[], channel_lists text[], escalations json[], option_sets json[],
     recipient_of integer[], recipients text[], new_ids uuid[]
 ) returns table (
     publication integer, outcome text, old_id uuid, old_users text[], old_ids uuid[], old_seqs bigint[],
@@ -155,7 +471,8 @@ create function publish(
 ) language plpgsql as $$
 #variable_conflict use_column
 declare
-    fresh integer[];
+    fresh integer[];   -- not answered before
+    later integer[];   -- of these, put off
     one record;
     old record;
     box record;
@@ -173,6 +490,33 @@ begin
     where p.key is null or p.id = (
         select k.publication_id from idempotency_keys k
         where k.tenant = p.tenant and k.producer = p.producer and k.key = p.key);
+
+    select array_agg(p.n::integer) into later
+    from unnest(send_ats) with ordinality as p (send_at, n)
+    where p.n = any (fresh) and p.send_at is not null;
+    if later is not null then
+        fresh := array(select unnest(fresh) except select unnest(later));
+        insert into schedules (id, tenant, producer, send_at, category, tags, collapse_key, expires_at, content, options)
+        select p.id, p.tenant, p.producer, p.send_at, p.category, p.tags, p.collapse_key, p.expires_at, p.content,
+            p.options
+        from unnest(publication_ids, tenants, producers, send_ats, categories, tag_lists, collapse_keys, expiries,
+                contents, option_sets) with ordinality
+            as p (id, tenant, producer, send_at, category, tags, collapse_key, expires_at, content, options, n)
+        where p.n = any (later);
+        insert into publications (id, tenant, producer, status, user_ids, notification_ids, seqs, options)
+        select p.id, p.tenant, p.producer, 'scheduled', r.user_ids, r.ids, '{}', p.options
+        from unnest(publication_ids, tenants, producers, option_sets) with ordinality
+            as p (id, tenant, producer, options, n)
+        join (
+            select r.publication, array_agg(r.user_id order by r.n) as user_ids, array_agg(r.id order by r.n) as ids
+            from unnest(recipient_of, recipients, new_ids) with ordinality as r (publication, user_id, id, n)
+            group by r.publication
+        ) r on r.publication = p.n
+        where p.n = any (later);
+        return query select n, 'scheduled', null::uuid, null::text[], null::uuid[], null::bigint[], null::integer,
+            null::uuid, null::text, null::bigint, null::bigint, null::bigint, null::integer, now()
+        from unnest(later) n;
+    end if;
 
     -- 2. Inboxes, sorted; collapsing recipients only lock theirs. 3. Notifications. 4. Publications.
     return query
@@ -210,15 +554,15 @@ begin
         join unnest(publication_ids, categories, tag_lists, expiries, contents) with ordinality
             as p (id, category, tags, expires_at, content, n) on p.n = r.publication
     ), published as (
-        insert into publications (id, tenant, producer, user_ids, notification_ids, seqs)
-        select p.id, p.tenant, p.producer, r.user_ids, r.ids, r.seqs
+        insert into publications (id, tenant, producer, user_ids, notification_ids, seqs, options)
+        select p.id, p.tenant, p.producer, r.user_ids, r.ids, r.seqs, p.options
         from (
             select publication, array_agg(user_id order by n) as user_ids, array_agg(id order by n) as ids,
                 array_agg(seq order by n) as seqs
             from numbered group by publication
         ) r
-        join unnest(publication_ids, tenants, producers) with ordinality as p (id, tenant, producer, n)
-            on p.n = r.publication
+        join unnest(publication_ids, tenants, producers, option_sets) with ordinality
+            as p (id, tenant, producer, options, n) on p.n = r.publication
     )
     select publication, 'created', null::uuid, null::text[], null::uuid[], null::bigint[], n::integer, id, epoch, seq,
         unread, unseen, 1, now()
@@ -228,10 +572,11 @@ begin
     -- the active one with its key, moves to the top and is unread again; the counts rise only by what that changes.
     for one in
         select r.n::integer as n, r.publication, p.id as publication_id, p.tenant, p.producer, r.user_id, r.id,
-            p.category, p.tags, p.collapse_key, p.expires_at, p.content
+            p.category, p.tags, p.collapse_key, p.expires_at, p.content, p.options
         from unnest(recipient_of, recipients, new_ids) with ordinality as r (publication, user_id, id, n)
-        join unnest(publication_ids, tenants, producers, categories, tag_lists, collapse_keys, expiries, contents)
-            with ordinality as p (id, tenant, producer, category, tags, collapse_key, expires_at, content, n)
+        join unnest(publication_ids, tenants, producers, categories, tag_lists, collapse_keys, expiries, contents,
+                option_sets) with ordinality
+            as p (id, tenant, producer, category, tags, collapse_key, expires_at, content, options, n)
             on p.n = r.publication
         where r.publication = any (fresh) and p.collapse_key is not null
         order by r.n
@@ -262,9 +607,9 @@ begin
             where o.id = old.id;
         end if;
 
-        insert into publications as p (id, tenant, producer, user_ids, notification_ids, seqs)
+        insert into publications as p (id, tenant, producer, user_ids, notification_ids, seqs, options)
         values (one.publication_id, one.tenant, one.producer, array[one.user_id], array[coalesce(old.id, one.id)],
-            array[box.last_seq])
+            array[box.last_seq], one.options)
         on conflict (id) do update set user_ids = p.user_ids || excluded.user_ids,
             notification_ids = p.notification_ids || excluded.notification_ids, seqs = p.seqs || excluded.seqs;
 
@@ -273,7 +618,15 @@ begin
             box.last_seq, box.unread, box.unseen, coalesce(old.repeat_count + 1, 1), now();
     end loop;
 
-    -- 6. What was answered before, also by this very batch.
+    -- 6. Deliveries: of every channel that was asked for or, by default, that the category has.
+    if exists (
+        select from unnest(channel_lists, escalations) as p (channels, escalation)
+        where p.channels <> '' or p.escalation is not null
+    ) or exists (select from categories c where c.tenant = any (tenants) and c.name = any (categories)) then
+        perform add_deliveries(publication_ids, categories, expiries, contents, send_ats, channel_lists, escalations);
+    end if;
+
+    -- 7. What was answered before, also by this very batch.
     return query
     select p.n::integer, case when k.body_hash = p.body_hash then 'replayed' else 'mismatch' end,
         k.publication_id, b.user_ids, b.notification_ids, b.seqs,
@@ -406,3 +759,77 @@ begin
     return query select changed, box.epoch, box.last_seq, box.unread, box.unseen, box.read_seq, box.seen_seq;
 end
 $$;
+
+-- What waits for a time ----------------------------------------------------------------------------------------------
+
+-- Publish what is due, each publication once whoever asks; returns what `publish` does, and what to say live.
+drop function if exists fire_schedules;
+create function fire_schedules(most integer) returns table (
+    tenant text, user_id text, notification_id uuid, change text, epoch text, seq bigint, unread bigint, unseen bigint,
+    repeat_count integer, at timestamptz, expires_at timestamptz, content json
+) language plpgsql as $$
+#variable_conflict use_column
+declare
+    due schedules;
+    p publications;
+    r record;
+begin
+    for due in
+        select s.* from schedules s where s.state = 'scheduled' and s.send_at <= now()
+        order by s.send_at limit most for update skip locked
+    loop
+        delete from publications b where b.id = due.id returning b.* into p;
+        for r in
+            select * from publish(array[due.id], array[due.tenant], array[due.producer], array[null::text],
+                array[null::bytea], array[due.category], array[due.tags], array[due.collapse_key],
+                array[due.expires_at], array[due.content], array[null::timestamptz], array[''], array[null::json],
+                array[due.options], array_fill(1, array[cardinality(p.user_ids)]), p.user_ids, p.notification_ids)
+        loop
+            -- a collapsing one took the place of another: its deliveries follow
+            update deliveries d set notification_id = r.notification_id
+            where d.publication_id = due.id and d.notification_id = p.notification_ids[r.recipient]
+                and d.notification_id <> r.notification_id;
+            return query select due.tenant, p.user_ids[r.recipient], r.notification_id, r.outcome, r.epoch, r.seq,
+                r.unread, r.unseen, r.repeat_count, r.at, due.expires_at, due.content;
+        end loop;
+        update schedules s set state = 'fired' where s.id = due.id;
+    end loop;
+end
+$$;
+
+-- Wake what was snoozed (`wanted` unsnoozed) or take away what has expired, for at most so many users. An inbox that is
+-- locked is left for the next time: nobody is waited for while locks are held.
+drop function if exists change_due;
+create function change_due(wanted text, most integer) returns table (
+    tenant text, user_id text, changed boolean, epoch text, unread bigint, unseen bigint, inbox_read_seq bigint,
+    inbox_seen_seq bigint, notification notifications
+) language plpgsql as $$
+#variable_conflict use_column
+declare
+    box inboxes;
+    due uuid[];
+begin
+    for box in
+        select i.* from inboxes i
+        where (i.tenant, i.user_id) in (
+            select n.tenant, n.user_id from notifications n
+            where not n.removed and (wanted = 'unsnoozed' and n.snoozed_until <= now()
+                or wanted = 'expired' and n.expires_at <= now())
+            limit most)
+        for update skip locked
+    loop
+        due := array(
+            select n.id from notifications n
+            where n.tenant = box.tenant and n.user_id = box.user_id and not n.removed
+                and (wanted = 'unsnoozed' and n.snoozed_until <= now() or wanted = 'expired' and n.expires_at <= now())
+            order by n.created_seq);
+        return query select box.tenant, box.user_id, c.changed, c.epoch, c.unread, c.unseen, c.read_seq, c.seen_seq,
+            c.notification
+        from change_notifications(box.tenant, box.user_id, due, wanted, null) c;
+    end loop;
+end
+$$;
+create index if not exists notifications_waking on notifications (snoozed_until)
+    where snoozed_until is not null and not removed;
+create index if not exists notifications_expiring on notifications (expires_at)
+    where expires_at is not null and not removed;

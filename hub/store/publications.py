@@ -15,7 +15,10 @@ from hub.store.database import Database
 
 @dataclass(slots=True)
 class Publication:
-    """One accepted publish on its way into the database. `key` and `body_hash` come together or not at all."""
+    """One accepted publish on its way into the database. `key` and `body_hash` come together or not at all.
+
+    `channels` of None means the category's; `escalations` and `options` are JSON (see `add_deliveries` in schema.sql).
+    """
 
     tenant: str
     producer: str
@@ -25,6 +28,10 @@ class Publication:
     tags: Sequence[str] = ()
     collapse_key: str | None = None
     expires_at: datetime | None = None
+    send_at: datetime | None = None
+    channels: Sequence[str] | None = None
+    escalations: bytes | None = None
+    options: bytes | None = None
     key: str | None = None
     body_hash: bytes | None = None
     id: UUID = field(default_factory=new_id)
@@ -50,13 +57,14 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a publication: stored now, or answered before (`replayed`), or refused (`mismatch`)."""
+    """What became of a publication: stored now or put off, or answered before (`replayed`), or refused (`mismatch`)."""
 
     id: UUID
     receipts: list[Receipt]
     stored: list[Stored] = field(default_factory=list)
     replayed: bool = False
     mismatch: bool = False
+    scheduled: bool = False
 
 
 class Publications:
@@ -69,7 +77,7 @@ class Publications:
         """Store them all or none, in order; answer each. Raise `Unavailable` or `Refused`."""
         recipients = [(number, user, new_id()) for number, p in enumerate(publications, 1) for user in p.users]
         rows = await self._database.fetch(
-            "select * from publish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            "select * from publish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
             [p.id for p in publications],
             [p.tenant for p in publications],
             [p.producer for p in publications],
@@ -80,6 +88,10 @@ class Publications:
             [p.collapse_key for p in publications],
             [p.expires_at for p in publications],
             [p.content for p in publications],
+            [p.send_at for p in publications],
+            [None if p.channels is None else ",".join(p.channels) for p in publications],
+            [p.escalations for p in publications],
+            [p.options for p in publications],
             [number for number, _, _ in recipients],
             [user for _, user, _ in recipients],
             [id for _, _, id in recipients],
@@ -87,7 +99,9 @@ class Publications:
         outcomes = [Outcome(p.id, []) for p in publications]
         for row in sorted(rows, key=lambda row: row["recipient"] or 0):
             number = row["publication"] - 1
-            if row["recipient"] is None:
+            if row["outcome"] == "scheduled":
+                outcomes[number].scheduled = True
+            elif row["recipient"] is None:
                 _repeat(outcomes[number], row)
             else:
                 user = recipients[row["recipient"] - 1][1]
@@ -118,9 +132,13 @@ def _repeat(outcome: Outcome, row: Any) -> None:
     outcome.mismatch = row["outcome"] == "mismatch"
     outcome.replayed = not outcome.mismatch
     outcome.receipts = _receipts(row)
+    outcome.scheduled = not outcome.receipts
 
 
 def _receipts(row: Any) -> list[Receipt]:
+    """Read who got what; nobody yet if it is scheduled."""
+    if not row["old_seqs"]:
+        return []
     parallel = zip(row["old_users"], row["old_ids"], row["old_seqs"], strict=True)
     return [Receipt(*receipt) for receipt in parallel]
 

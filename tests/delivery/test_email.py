@@ -1,10 +1,10 @@
 import pytest
-from refusal import refused
 
 from delivery.channel import Ambiguous, Permanent, Throttled, Transient, Unauthorized
 from delivery.email import Resend
 from delivery.http import Http
 from delivery.outbox import Step
+from tests.delivery.refusal import refused
 
 
 def answered(status, name, **headers):

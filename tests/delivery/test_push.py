@@ -5,12 +5,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
-from refusal import refused
 
 from delivery.channel import Ambiguous, Permanent, Throttled, Transient, Unauthorized
 from delivery.outbox import Step
 from delivery.push import Fcm
 from delivery.push_message import TEXT_BYTES, clip
+from tests.delivery.refusal import refused
 
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 

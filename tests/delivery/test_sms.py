@@ -1,12 +1,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from refusal import refused
 
 from delivery.channel import Ambiguous, Permanent, Throttled, Transient, Unauthorized
 from delivery.http import Http
 from delivery.outbox import Step
 from delivery.sms import Twilio
+from tests.delivery.refusal import refused
 
 
 def answered(status, code, **headers):

@@ -2,11 +2,11 @@ import email
 import email.policy
 
 import pytest
-from mail_server import MailServer
-from refusal import refused
 
 from delivery.channel import Ambiguous, Permanent, Transient, Unauthorized
 from delivery.smtp import Smtp
+from tests.delivery.mail_server import MailServer
+from tests.delivery.refusal import refused
 
 
 @pytest.fixture
