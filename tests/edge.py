@@ -16,6 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
+from tests.hub_nodes import free_port
+
 ROOT = Path(__file__).parent.parent
 NGINX = ROOT / "nginx"
 
@@ -34,11 +38,12 @@ def packaged():
     return str(nginx_binary())
 
 
-def free_port():
-    """Return a TCP port that is free now; Nginx cannot choose one itself."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+BINARIES = {"installed": installed, "packaged": packaged}
+
+
+def binary(name):
+    """Return the path of one of the BINARIES; skip the test where it is absent."""
+    return BINARIES[name]() or pytest.skip(f"no Nginx is {name}")
 
 
 def replaced(text, changes):

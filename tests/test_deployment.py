@@ -5,10 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import compose
 import pytest
 
 from hub.config import Settings
+from tests import compose
 
 ROOT = compose.ROOT
 OURS = {"hub", "migrate", "relay", "worker", "worker-low-first"}

