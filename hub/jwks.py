@@ -147,8 +147,6 @@ def _suitable(jwk: Any, algorithms: list[str]) -> Iterator[str]:
         return
     if jwk.get("use", "sig") != "sig" or "verify" not in _list(jwk.get("key_ops", ["verify"])):
         return
-    if "d" in jwk:  # the issuer published its private key: anybody can sign with it
-        return
     for algorithm in algorithms:
         if jwk.get("kty") == _KEY_TYPES[algorithm[:2]] and jwk.get("alg", algorithm) == algorithm:
             yield algorithm

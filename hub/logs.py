@@ -16,7 +16,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from hub.config import Settings
+from hub.config import Shared
 from hub.redaction import redact_fields
 
 # Libraries that would log every frame, or every address they call.
@@ -29,7 +29,7 @@ _QUIET = {
 _UVICORN = ("uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error")
 
 
-def configure(settings: Settings) -> None:
+def configure(settings: Shared) -> None:
     """Send all logging of the process to stderr, as the settings say; calling it again changes it."""
     level = logging.getLevelNamesMapping()[settings.log_level]
     context = _context()
@@ -64,6 +64,7 @@ def _take_over(handler: logging.Handler, level: int) -> None:
     for name in _UVICORN:
         logger = logging.getLogger(name)
         logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
         logger.propagate = True
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(level, least))
@@ -84,7 +85,7 @@ def _redact(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDic
     return redact_fields(dict(fields))
 
 
-def _renderer(settings: Settings) -> Processor:
+def _renderer(settings: Shared) -> Processor:
     if settings.log_format == "json":
         return structlog.processors.JSONRenderer()
     return structlog.dev.ConsoleRenderer(

@@ -8,9 +8,9 @@ import warnings
 
 import structlog
 import uvicorn
-from credentials import settings
 
 from hub import logs
+from tests.credentials import settings
 
 
 async def app(scope, receive, send):
@@ -63,6 +63,7 @@ async def serve():
 
 if __name__ == "__main__":
     LINES = json.loads(sys.argv[3])
+    uvicorn.Config(app).configure_logging()  # what has to be taken over
     logs.configure(settings(log_level=sys.argv[1], log_format=sys.argv[2]))
     log_everything(LINES)
     asyncio.run(serve())

@@ -2,7 +2,15 @@ import json
 import time
 
 import pytest
-from credentials import (
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub import errors
+from hub.auth import Principal, TokenVerifier, sign
+from hub.config import InvalidSettings
+from tests.credentials import (
     SECRET,
     b64,
     claims,
@@ -16,14 +24,6 @@ from credentials import (
     settings,
     token,
 )
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
-from hypothesis import strategies as st
-
-from hub import errors
-from hub.auth import Principal, TokenVerifier, sign
-from hub.config import InvalidSettings
 
 
 async def refusal(text, **values):
@@ -161,6 +161,13 @@ async def test_the_leeway_is_a_setting():
         await TokenVerifier(settings(jwt_leeway_seconds=0)).verify(text)
 
 
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+async def test_what_python_calls_json_is_not_all_json(constant):
+    """Constants that only some parsers know are refused in claims nobody reads, too."""
+    words = json.dumps(claims()).encode()[:-1] + f', "x": {constant}}}'.encode()
+    assert "not JSON" in await refusal(token(words))
+
+
 # Headers
 
 
@@ -237,6 +244,8 @@ async def test_a_token_is_at_most_4_kib():
     assert len(fitting) <= 4096
     assert (await TokenVerifier(settings()).verify(fitting)).is_user
     assert "longer than 4096" in await refusal(token(claims(pad="x" * (room + 3))))
+    assert "longer" not in await refusal("a.b." + "c" * 4092)
+    assert "longer" in await refusal("a.b." + "c" * 4093)
 
 
 @pytest.mark.parametrize(

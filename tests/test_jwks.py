@@ -3,10 +3,10 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
-from credentials import claims, ec_jwk, ec_key, ec_signer, rsa_jwk, rsa_key, rsa_signer, settings, token
 
 from hub import errors, jwks
 from hub.auth import TokenVerifier, build_key
+from tests.credentials import claims, ec_jwk, ec_key, ec_signer, number, rsa_jwk, rsa_key, rsa_signer, settings, token
 
 ONE, TWO = rsa_jwk(rsa_key(), kid="one"), rsa_jwk(rsa_key(which=1), kid="two")
 
@@ -20,12 +20,16 @@ class Issuer:
         self.asked = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
+        self.pace_seconds = 0.0
         self.status = "200 OK"
         self.headers = ""
         self.publish(ONE)
 
     def publish(self, *keys):
         self.body = json.dumps({"keys": keys}).encode()
+
+    def _step(self):
+        return 1 if self.pace_seconds else 65536
 
     async def serve(self, reader, writer):
         try:
@@ -34,8 +38,11 @@ class Issuer:
                 self.asked.set()
                 await self.gate.wait()
                 head = f"HTTP/1.1 {self.status}\r\nContent-Length: {len(self.body)}\r\n{self.headers}\r\n"
-                writer.write(head.encode() + self.body)
-                await writer.drain()
+                writer.write(head.encode())
+                for start in range(0, len(self.body), self._step()):
+                    writer.write(self.body[start : start + self._step()])
+                    await writer.drain()
+                    await asyncio.sleep(self.pace_seconds)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -111,9 +118,10 @@ async def test_an_issuer_may_use_elliptic_keys(issuer):
 async def test_a_token_must_name_its_key_and_tell_the_truth(issuer):
     """Without a `kid`, with an unknown one, or with the `kid` of another key, a token is refused."""
     issuer.publish(ONE, TWO)
-    nameless = token(header={"alg": "RS256"}, signer=rsa_signer(rsa_key()))
     async with verifier(issuer) as verify:
-        for text in (nameless, signed("three"), signed("two"), signed("one", rsa_key(which=1))):
+        with pytest.raises(errors.Unauthorized, match="does not name its key"):
+            await verify.verify(token(header={"alg": "RS256"}, signer=rsa_signer(rsa_key())))
+        for text in (signed("three"), signed("two"), signed("one", rsa_key(which=1))):
             with pytest.raises(errors.Unauthorized):
                 await verify.verify(text)
 
@@ -139,6 +147,7 @@ async def test_before_the_first_set_the_hub_is_unavailable(issuer):
         {**ONE, "kid": 1},
         {**ONE, "kid": None},
         {**ONE, "d": "AQAB"},
+        {**ONE, "d": number(rsa_key().private_numbers().d)},
         {**ONE, "n": "AQAB"},
         {**ONE, "n": 1},
         {**ONE, "n": "%%%"},
@@ -319,6 +328,15 @@ async def test_a_slow_issuer_is_not_waited_for(issuer, monkeypatch):
             assert await stale is key
 
 
+async def test_an_issuer_that_dribbles_is_not_waited_for(issuer, monkeypatch):
+    """A byte now and then keeps a connection alive, but not the request: it is bounded as a whole."""
+    monkeypatch.setattr(jwks, "TIMEOUT_SECONDS", 0.3)
+    issuer.pace_seconds = 0.05
+    async with key_set(issuer, Clock()) as keys, asyncio.timeout(5):
+        with pytest.raises(errors.Unavailable):
+            await keys.find("one", "RS256")
+
+
 async def test_closing_ends_a_request_under_way(issuer):
     """A node that stops does not wait for its issuer, and leaves no task behind."""
     issuer.gate.clear()
@@ -326,7 +344,8 @@ async def test_closing_ends_a_request_under_way(issuer):
         waiting = asyncio.create_task(keys.find("one", "RS256"))
         async with asyncio.timeout(5):
             await issuer.asked.wait()
-        await keys.aclose()
+        async with asyncio.timeout(1):
+            await keys.aclose()
         with pytest.raises(errors.Unavailable):
             await waiting
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "jwks"]

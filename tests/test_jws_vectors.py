@@ -3,11 +3,11 @@
 import base64
 
 import pytest
-from credentials import b64, public_pem, settings
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hub import errors
 from hub.auth import TokenVerifier, build_key, signature_holds, static_keys
+from tests.credentials import b64, public_pem, settings
 
 CLAIMS = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 A1 = f"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{CLAIMS}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from credentials import token
 from websockets.asyncio.client import connect
 
 from hub.keys import new_key
+from tests.credentials import token
 
 TESTS = Path(__file__).parent
 JWT, KEY = token(), new_key().text

@@ -88,6 +88,9 @@ async def test_the_answer_says_what_is_left_and_so_does_a_refusal():
     limit = limiter("2/minute")
     allowance = await limit.take("key")
     assert allowance.headers() == [("RateLimit-Policy", '"publish";q=2;w=60'), ("RateLimit", '"publish";r=1;t=30')]
+    limit._clock.now += 0.5
+    assert (await limit.take("key", 0)).headers()[1] == ("RateLimit", '"publish";r=1;t=30')
+    limit._clock.now -= 0.5
     await limit.take("key")
     assert list((await refused(limit)).headers) == [
         ("RateLimit-Policy", '"publish";q=2;w=60'),

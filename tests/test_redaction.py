@@ -1,10 +1,10 @@
 import pytest
-from credentials import token
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.keys import new_key
 from hub.redaction import redact, redact_value
+from tests.credentials import token
 
 JWT, KEY = token(), new_key().text
 

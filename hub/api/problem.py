@@ -48,7 +48,7 @@ def problem(error: HubError) -> dict[str, Any]:
 
 def response(error: HubError) -> Response:
     """Answer a request with an error."""
-    headers = {"Content-Type": "application/problem+json"}
+    headers = {"Content-Type": "application/problem+json", **dict(error.headers)}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after_seconds))
     if error.status == 401:
