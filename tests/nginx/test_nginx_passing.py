@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
-from tests import edge
+from tests import compose, edge
 from tests.hub_nodes import free_port
 from tests.nginx.recorder import Recorder, assert_problem, header
 
@@ -106,6 +106,13 @@ async def test_no_node_at_all_is_a_502_to_come_back_from(binary, client):
         answer = await client.get(f"{nginx.url}/v1/inbox")
     assert_problem(answer, 502)
     assert answer.headers["retry-after"] == "1"
+
+
+async def test_the_edge_is_healthy_without_nodes(binary, client):
+    """The container's health check asks for Nginx itself: restarting it would not bring nodes back."""
+    *_, url = compose.load(compose.example())["services"]["nginx"]["healthcheck"]["test"]
+    with edge.Edge(binary, ["127.0.0.1:9"]) as nginx:
+        assert (await client.get(url.replace("http://127.0.0.1:8080", nginx.url))).status_code == 204
 
 
 async def test_a_draining_node_is_passed_over(binary, node, client):
