@@ -7,7 +7,7 @@ reason: a hub that guesses a setting is worse than one that does not run.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,28 +18,41 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+SomeSettings = TypeVar("SomeSettings", bound="Shared")
 CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 HMAC = {"HS256", "HS384", "HS512"}
 RSA = {"RS256", "RS384", "RS512"}
 ELLIPTIC = {"ES256", "ES384", "ES512"}
 
 
-class Settings(BaseSettings):
-    """The hub's settings; every field is the variable ``HUB_<FIELD>``."""
+class Shared(BaseSettings):
+    """What web nodes and the processes of delivery both need; every field is the variable ``HUB_<FIELD>``."""
 
     model_config = SettingsConfigDict(env_prefix="HUB_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    # Where the hub lives
+    # Where everything lives
     database_url: str = Field(description="Postgres, as `postgresql://…`")
-    database_pool: int = Field(10, ge=2, le=200, description="Postgres connections of one node")
+    database_pool: int = Field(10, ge=2, le=200, description="Postgres connections of one process")
     statement_cache: bool = Field(True, description="prepared statements; `false` behind pgbouncer in transaction mode")
     redis_url: str = Field(description="Redis, as `redis://`, `rediss://` or `unix://…`")
     redis_prefix: str = Field(
         "hub", pattern=r"^[A-Za-z0-9_-]{1,32}$", description="what the names of channels and keys in Redis begin with"
     )
+    public_url: str = Field("http://127.0.0.1:8000", description="address browsers and providers use")
+    twilio_auth_token: str | None = Field(None, description="signs Twilio's callbacks, and our requests to it")
+    idempotency_hours: int = Field(48, ge=24, description="for which an Idempotency-Key is remembered")
+
+    # What it says
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line logged")
+    log_format: Literal["json", "console"] = Field("json", description="how a log line looks")
+
+
+class Settings(Shared):
+    """The settings of a web node."""
+
+    # Where the node lives
     host: str = Field("127.0.0.1", description="address the node listens on")
     port: int = Field(8000, ge=0, le=65535, description="port the node listens on; 0 takes a free one")
-    public_url: str = Field("http://127.0.0.1:8000", description="address browsers and providers use")
     forwarded_allow_ips: str = Field("127.0.0.1", description="proxies whose X-Forwarded-For is believed")
 
     # Who may speak
@@ -68,16 +81,17 @@ class Settings(BaseSettings):
     max_frame_bytes: int = Field(64 * 1024, ge=1024, description="size of a client's WebSocket frame")
     rate_limit_frames: int = Field(50, ge=1, description="client frames a second, with a burst of five seconds' worth")
 
+    lean: bool = Field(True, description="take streams out of ASGI after the handshake; `false` for the portable path")
+
     # Publishing
     max_body_bytes: int = Field(256 * 1024, ge=1024, description="size of a request body")
     max_payload_bytes: int = Field(16 * 1024, ge=256, description="size of a notification's content, as JSON")
     rate_limit_publish: str = Field("1000/second", description="publishes per API key")
     rate_limit_user: str = Field("100/second", description="requests per user")
-    idempotency_hours: int = Field(48, ge=24, description="for which an Idempotency-Key is remembered")
 
-    # What it says
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line logged")
-    log_format: Literal["json", "console"] = Field("json", description="how a log line looks")
+    # What providers call back with (HUB_TWILIO_AUTH_TOKEN, too)
+    resend_webhook_secret: str | None = Field(None, description="signs Resend's callbacks, `whsec_…`")
+
     demo: bool = Field(False, description="serve the demo page at `/`; development only")
     demo_nodes: CommaSeparated = Field([], description="addresses of the nodes the demo page shows")
 
@@ -123,9 +137,14 @@ class InvalidSettings(Exception):
 
 
 def load(**overrides: Any) -> Settings:
-    """Read the settings from the environment; raise `InvalidSettings` naming every bad variable."""
+    """Read the settings of a web node from the environment; raise `InvalidSettings` naming every bad variable."""
+    return read(Settings, **overrides)
+
+
+def read(kind: type[SomeSettings], **overrides: Any) -> SomeSettings:
+    """Read settings of one kind from the environment; raise `InvalidSettings` naming every bad variable."""
     try:
-        return Settings(**overrides)
+        return kind(**overrides)
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_url=False, include_context=False, include_input=False):

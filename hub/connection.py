@@ -1,8 +1,9 @@
 """One client of the hub, whatever its transport: how far it has come, and its bounded backlog.
 
-The feed hands frames in with `deliver`, synchronously: fan-out never awaits a socket. The transport's one writer takes
-encoded bytes out with `drain`. A client that reads too slowly loses its backlog and is told so (`resync`), because a
-partial stream would be a lie; a client that reads nothing at all is cut off by its writer. Rejected: waiting for slow
+The feed hands frames in with `deliver`, synchronously: fan-out never awaits a socket. They leave as encoded bytes,
+either straight into a `Sink` that is attached (through the backlog only while that is full), or, where there is none,
+through the backlog to a writer that calls `drain`. A client that reads too slowly loses its backlog and is told so
+(`resync`), because a partial stream would be a lie; one that reads nothing at all is cut off. Rejected: waiting for slow
 clients (they would slow their neighbours) and unbounded queues (they would take the node down).
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from hub import protocol
 from hub.auth import Principal
@@ -19,6 +20,16 @@ from hub.identity import UserKey
 from hub.protocol import Counts, Cursor, Frame
 
 Transport = Literal["websocket", "sse"]
+
+
+class Sink(Protocol):
+    """Where bytes go at once: a transport that says itself when it is full."""
+
+    def write(self, data: bytes) -> None:
+        """Take bytes, without waiting."""
+
+    def end(self, close: Close) -> None:
+        """Close, once what was written is out."""
 
 
 class Connection:
@@ -36,12 +47,15 @@ class Connection:
         "_held",
         "_max_bytes",
         "_max_frames",
+        "_on_slow",
+        "_sink",
         "_wake",
         "closing",
         "cursor",
         "id",
         "key",
         "opened_at",
+        "paused",
         "ping_at",
         "pong_by",
         "principal",
@@ -61,6 +75,7 @@ class Connection:
         max_frames: int,
         max_bytes: int,
         now: float,
+        on_slow: Callable[[], object] = lambda: None,
     ) -> None:
         assert principal.user is not None, "only users have a stream"
         self.id: Final = id
@@ -81,6 +96,32 @@ class Connection:
         self._backlog: list[bytes] = []
         self._backlog_bytes = 0
         self._wake: asyncio.Future[None] | None = None
+        self._on_slow = on_slow
+        self._sink: Sink | None = None
+        self.paused = False
+
+    def attach(self, sink: Sink) -> None:
+        """Write straight into a sink from now on, beginning with what is waiting; it calls `pause` and `resume`."""
+        self._sink = sink
+        if self._backlog:
+            sink.write(b"".join(self._take()))
+        if self._held is not None and self.cursor is not None:
+            self._go_live()
+        if self.closing is not None:
+            sink.end(self.closing)
+
+    def pause(self) -> None:
+        """Keep frames in the backlog: the sink is full."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Write what was kept, and close if that was asked for meanwhile."""
+        assert self._sink is not None, "only a sink can be full"
+        self.paused = False
+        if self._backlog:
+            self._sink.write(b"".join(self._take()))
+        if self.closing is not None:
+            self._sink.end(self.closing)
 
     def open(self, frames: Iterable[Frame], counts: Counts) -> None:
         """Say what leads up to the snapshot `counts`; once that is written the connection goes live above it.
@@ -90,8 +131,13 @@ class Connection:
         assert self.cursor is None, "expected a joining connection, got an open one"
         self.cursor = Cursor(counts.epoch, counts.seq)
         self.unread, self.unseen = counts.unread, counts.unseen
-        for frame in frames:
-            self._append(self._encode(frame))
+        opening = [self._encode(frame) for frame in frames]
+        if self._sink is None:
+            for data in opening:
+                self._append(data)
+        else:
+            self._append(b"".join(opening))
+            self._go_live()
 
     def _go_live(self) -> None:
         held, self._held = self._held or [], None
@@ -125,10 +171,10 @@ class Connection:
         if self.closing is not None:
             return
         data = self._encode(frame)
-        if len(self._backlog) >= self._max_frames or self._backlog_bytes + len(data) > self._max_bytes:
-            self._backlog.clear()
-            self._backlog_bytes = 0
-            assert self.cursor is not None, "only a live connection can be behind"
+        if self._held is None and self._is_full(len(data)):
+            self._take()
+            self._on_slow()
+            assert self.cursor is not None
             data = self._encode(protocol.resync("slow", self.cursor, unread=self.unread, unseen=self.unseen))
         self._append(data)
 
@@ -137,8 +183,22 @@ class Connection:
         if self.closing is None:
             self.closing = close
             self._append(self._encode(protocol.bye(close, after_ms)))
+            if self._sink is not None and not self.paused:
+                self._sink.end(close)
+
+    def _is_full(self, more_bytes: int) -> bool:
+        """Tell whether this much does not fit; a backlog that holds nothing takes anything."""
+        waiting = len(self._backlog)
+        return waiting >= self._max_frames or (waiting > 0 and self._backlog_bytes + more_bytes > self._max_bytes)
+
+    def _take(self) -> list[bytes]:
+        taken, self._backlog, self._backlog_bytes = self._backlog, [], 0
+        return taken
 
     def _append(self, data: bytes) -> None:
+        if self._sink is not None and not self.paused:
+            self._sink.write(data)
+            return
         self._backlog.append(data)
         self._backlog_bytes += len(data)
         if self._wake is not None and not self._wake.done():
@@ -157,11 +217,11 @@ class Connection:
                 await self._wake
             finally:
                 self._wake = None
-        taken, self._backlog, self._backlog_bytes = self._backlog, [], 0
-        return taken
+        return self._take()
 
-    def abandon(self) -> None:
-        """Give up on a client that took nothing for too long: nothing more can be said to it."""
-        self._backlog.clear()
+    def abandon(self, close: Close = TOO_SLOW) -> None:
+        """Give up on a client that takes nothing any more, or has gone: nothing can be said to it."""
+        self._take()
+        self._sink = None
         if self.closing is None:
-            self.closing = TOO_SLOW
+            self.closing = close

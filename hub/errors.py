@@ -26,6 +26,7 @@ class Close(NamedTuple):
     reconnect: bool
 
 
+CLIENT_GONE = Close(1001, "the client went away", True)  # never sent: nobody is there to read it
 PROTOCOL_ERROR = Close(4000, "protocol error", False)
 FORBIDDEN = Close(4003, "forbidden", False)
 DISCONNECTED = Close(4009, "disconnected by the application", False)

@@ -6,6 +6,7 @@ Shared by websocket.py and sse.py, so that a cursor, a ticket or a foreign origi
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,12 +15,14 @@ from starlette.requests import HTTPConnection
 from hub.api.operation import State
 from hub.auth import Principal
 from hub.connection import Connection, Transport
-from hub.errors import FieldError, Invalid
+from hub.errors import INTERNAL, FieldError, HubError, Invalid
 from hub.gate import refuse_tokens_in_url, require_user
 from hub.notification import new_id
 from hub.protocol import Cursor, Frame
 
 MAX_ITEMS = 100
+
+log = logging.getLogger("hub.handshake")
 
 
 class Start(NamedTuple):
@@ -55,4 +58,16 @@ def connect(principal: Principal, state: State, transport: Transport, encode: Ca
         max_frames=state.settings.backlog_frames,
         max_bytes=state.settings.backlog_bytes,
         now=asyncio.get_running_loop().time(),
+        on_slow=state.metrics.resyncs.labels("slow").inc,
     )
+
+
+async def join(state: State, connection: Connection, start: Start) -> None:
+    """Bring a connection live; whatever keeps it from that is said to the client in `bye`."""
+    try:
+        await state.hub.live.join(connection, start.cursor, start.items)
+    except HubError as error:
+        connection.close(error.close)
+    except Exception:
+        log.exception("a connection failed to join and is closed")
+        connection.close(INTERNAL)

@@ -54,7 +54,7 @@ class Counts(NamedTuple):
 class Frame:
     """One encoded message of the server; `cursor` is where a client stands once it has applied it."""
 
-    __slots__ = ("cursor", "json", "name", "sse", "unread", "unseen")
+    __slots__ = ("chunk", "cursor", "event", "json", "message", "name", "unread", "unseen")
 
     def __init__(
         self, name: str, json: bytes, *, cursor: Cursor | None = None, unread: int = 0, unseen: int = 0
@@ -64,7 +64,10 @@ class Frame:
         self.cursor = cursor
         self.unread = unread
         self.unseen = unseen
-        self.sse: bytes | None = None  # filled by the first SSE connection that needs it
+        # filled by the first connection that needs them (encoding.py)
+        self.message: bytes | None = None
+        self.event: bytes | None = None
+        self.chunk: bytes | None = None
 
     def pack(self) -> bytes:
         """Encode it for another node; only frames that carry a cursor travel."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 
-from sse_starlette.event import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -16,10 +15,12 @@ from starlette.types import Receive, Scope, Send
 from hub import handshake
 from hub.api import problem
 from hub.api.operation import State
+from hub.auth import Principal
 from hub.connection import Connection
-from hub.errors import HubError, Unauthorized
+from hub.encoding import as_chunk, as_event
+from hub.errors import CLIENT_GONE, HubError, Unauthorized
 from hub.handshake import Start
-from hub.protocol import Frame
+from hub.lean import LeanStream
 
 RETRY_MS = 1000
 HEADERS = [
@@ -39,57 +40,56 @@ async def endpoint(request: Request) -> Response:
     principal = await handshake.identify(request, state)
     if principal is None:
         raise Unauthorized("send a token, or open the stream with a ticket")
-    return EventStream(state, handshake.connect(principal, state, "sse", encode), start)
-
-
-def encode(frame: Frame) -> bytes:
-    """Render a frame as an event, once for all connections of its user."""
-    if frame.sse is None:
-        cursor = str(frame.cursor) if frame.cursor else None
-        frame.sse = ServerSentEvent(frame.json.decode(), event=frame.name, id=cursor, sep="\n").encode()
-    return frame.sse
+    return EventStream(state, principal, start)
 
 
 class EventStream(Response):
     """A response that lasts as long as the connection; joins when it is asked to send, leaves whatever happens."""
 
-    def __init__(self, state: State, connection: Connection, start: Start) -> None:
+    def __init__(self, state: State, principal: Principal, start: Start) -> None:
         self._state = state
-        self._connection = connection
+        self._principal = principal
         self._start = start
         self.background = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the stream (ASGI)."""
-        live = self._state.hub.live
+        """Run the stream (ASGI), outside of ASGI where the server lets us."""
+        detach = scope["state"].get("detach") if self._state.settings.lean else None
+        encode = as_event if detach is None else as_chunk
+        connection = handshake.connect(self._principal, self._state, "sse", encode)
+        live, handed_over = self._state.hub.live, False
         try:
-            try:
-                await live.join(self._connection, self._start.cursor, self._start.items)
-            except HubError as error:
-                await problem.response(error)(scope, receive, send)
-                return
-            writer = asyncio.create_task(self._write(scope, send))
-            listener = asyncio.create_task(_until_disconnect(receive))
-            try:
-                await asyncio.wait({writer, listener}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                writer.cancel()
-                listener.cancel()
-                await asyncio.gather(writer, listener, return_exceptions=True)
-        finally:
-            live.leave(self._connection)
-
-    async def _write(self, scope: Scope, send: Send) -> None:
-        written = self._state.metrics.frames.labels("sse")
-        try:
+            await live.join(connection, self._start.cursor, self._start.items)
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-            await self._send(send, b"retry: %d\n\n" % RETRY_MS)
-            while batch := await self._connection.drain():
+            await send({"type": "http.response.body", "body": b"retry: %d\n\n" % RETRY_MS, "more_body": True})
+            handed_over = detach is not None and detach(LeanStream(self._state, connection))
+            if detach is None:
+                await self._run(connection, scope, receive, send)
+        except HubError as error:
+            await problem.response(error)(scope, receive, send)
+        finally:
+            if not handed_over:
+                live.leave(connection)
+
+    async def _run(self, connection: Connection, scope: Scope, receive: Receive, send: Send) -> None:
+        writer = asyncio.create_task(self._write(connection, scope, send))
+        listener = asyncio.create_task(_until_disconnect(receive))
+        try:
+            await asyncio.wait({writer, listener}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            writer.cancel()
+            listener.cancel()
+            await asyncio.gather(writer, listener, return_exceptions=True)
+            connection.abandon(CLIENT_GONE)
+
+    async def _write(self, connection: Connection, scope: Scope, send: Send) -> None:
+        try:
+            while batch := await connection.drain():
                 await self._send(send, b"".join(batch))
-                written.inc(len(batch))
+                self._state.metrics.written["sse"] += len(batch)
             await self._send(send, b"", more=False)
         except TimeoutError:
-            self._connection.abandon()
+            connection.abandon()
             if (abort := scope["state"].get("abort")) is not None:
                 abort()
         except OSError:

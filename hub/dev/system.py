@@ -96,6 +96,7 @@ class System:
             "HUB_HOST": HOST,
             "HUB_PUBLIC_URL": self.nodes[0],
             "HUB_ALLOWED_ORIGINS": ",".join(origins),
+            "HUB_DEMO_NODES": ",".join(self.nodes),
             "HUB_JWT_SECRET": self.secrets.jwt_secret,
             "HUB_JWT_AUDIENCE": AUDIENCE,
             "HUB_JWT_ISSUER": ISSUER,

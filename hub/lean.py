@@ -1,0 +1,180 @@
+"""Streams outside ASGI: one small protocol object per connection, writing shared, pre-encoded bytes.
+
+After the handshake, which websocket.py and sse.py do as always, the server hands the socket over (`detach`). What is
+left per client is one of these and its Connection: no task, no queue, no parser while it says nothing. That is a
+fraction of the memory and work of the ASGI path, which stays for other servers. Writing is bounded by the transport:
+while it is full the Connection keeps a bounded backlog, and a client that takes nothing for a while is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from hub import wire
+from hub.api.operation import State
+from hub.connection import Connection
+from hub.errors import CLIENT_GONE, Close
+from hub.protocol import AnyCommand
+from hub.session import Session
+
+HIGH_WATER_BYTES = 64 * 1024
+CLOSE_SECONDS = 5.0
+MAX_WAITING_COMMANDS = 16
+
+
+class LeanStream(asyncio.Protocol):
+    """A client that is only written to: server-sent events. Also the writing half of `LeanWebSocket`."""
+
+    __slots__ = ("_state", "_timer", "_transport", "_unsent_bytes", "connection")
+
+    def __init__(self, state: State, connection: Connection) -> None:
+        self.connection = connection
+        self._state = state
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._unsent_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take over the transport and write what is waiting (asyncio; called by the server when it hands over)."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        self._transport.resume_reading()
+        self.connection.attach(self)
+
+    def write(self, data: bytes) -> None:
+        """Write bytes (Sink)."""
+        if self._transport is not None:
+            self._transport.write(data)
+            self._state.metrics.written[self.connection.transport] += 1
+
+    def end(self, close: Close) -> None:
+        """End the response and close (Sink)."""
+        self._finish(b"0\r\n\r\n")
+        if self._transport is not None:
+            self._transport.close()
+
+    def _finish(self, last: bytes) -> None:
+        """Write the last bytes; whoever does not take them in time is dropped."""
+        if self._transport is not None:
+            self._transport.write(last)
+            self._arm(CLOSE_SECONDS, self._transport.abort)
+
+    def pause_writing(self) -> None:
+        """Hold frames back, and begin to doubt the client (asyncio)."""
+        self.connection.pause()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """Go on (asyncio)."""
+        self._disarm()
+        self.connection.resume()
+
+    def _watch(self) -> None:
+        assert self._transport is not None
+        self._unsent_bytes = self._transport.get_write_buffer_size()
+        self._arm(self._state.settings.stall_seconds, self._judge)
+
+    def _judge(self) -> None:
+        """Drop a client that took nothing since the last look."""
+        assert self._transport is not None
+        if self._transport.get_write_buffer_size() < self._unsent_bytes:
+            self._watch()
+        else:
+            self.connection.abandon()
+            self._transport.abort()
+
+    def _arm(self, seconds: float, act: object) -> None:
+        self._disarm()
+        self._timer = asyncio.get_running_loop().call_later(seconds, act)  # type: ignore[arg-type]
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def data_received(self, data: bytes) -> None:
+        """Ignore what a listener sends (asyncio)."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection (asyncio)."""
+        self._disarm()
+        self._transport = None
+        self.connection.abandon(CLIENT_GONE)
+        self._state.hub.live.leave(self.connection)
+
+
+class LeanWebSocket(LeanStream):
+    """A client that also speaks."""
+
+    __slots__ = ("_close_sent", "_commands", "_obeying", "_parser", "_session")
+
+    def __init__(self, state: State, connection: Connection) -> None:
+        super().__init__(state, connection)
+        self._parser: wire.Parser | None = None
+        self._session: Session | None = None
+        self._commands: list[AnyCommand] | None = None
+        self._obeying: asyncio.Task[None] | None = None
+        self._close_sent = False
+
+    def go_on(self, received: bytes, *, heard: int) -> None:
+        """Take what came since the handshake, but for the messages that were heard before the handing over."""
+        parser = self._parser = wire.Parser(self._state.settings.max_frame_bytes)
+        for event in parser.feed(received):
+            if isinstance(event, wire.Text) and heard:
+                heard -= 1
+            else:
+                self._take(event)
+        if parser.is_idle:
+            self._parser = None
+
+    def end(self, close: Close) -> None:
+        """Send a close frame and wait for the client's (Sink)."""
+        self._say_close(close.code, close.reason)
+
+    def _say_close(self, code: int, reason: str) -> None:
+        if not self._close_sent:
+            self._close_sent = True
+            self._finish(wire.close_frame(code, reason))
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client says (asyncio)."""
+        parser = self._parser or wire.Parser(self._state.settings.max_frame_bytes)
+        for event in parser.feed(data):
+            self._take(event)
+        self._parser = None if parser.is_idle else parser
+
+    def _take(self, event: wire.Event) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        match event:
+            case wire.Text(text) if self.connection.closing is None:
+                self._hear(text)
+            case wire.Ping(data) if not self._close_sent:
+                self._transport.write(wire.pong_frame(data))
+            case wire.Closed(code, reason):
+                self.connection.abandon(CLIENT_GONE)
+                self._say_close(code, reason)
+                self._transport.close()
+
+    def _hear(self, text: str | None) -> None:
+        if self._session is None:
+            self._session = Session(self._state, self.connection)
+        command = self._session.read(text)
+        if command is None:
+            return
+        self._commands = [*(self._commands or ()), command]
+        if self._obeying is None:
+            self._obeying = asyncio.create_task(self._obey(self._session))
+        elif len(self._commands) >= MAX_WAITING_COMMANDS and self._transport is not None:
+            self._transport.pause_reading()
+
+    async def _obey(self, session: Session) -> None:
+        """Obey commands one after the other; while too many wait, the socket is not read."""
+        try:
+            while self._commands and self.connection.closing is None:
+                await session.obey(self._commands.pop(0))
+        finally:
+            self._obeying = self._commands = None
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.resume_reading()
