@@ -3,7 +3,7 @@
 The feed hands frames in with `deliver`, synchronously: fan-out never awaits a socket. They leave as encoded bytes,
 either straight into a `Sink` that is attached (through the backlog only while that is full), or, where there is none,
 through the backlog to a writer that calls `drain`. A client that reads too slowly loses its backlog and is told so
-(`resync`), because a partial stream would be a lie; one that reads nothing at all is cut off. Rejected: waiting for slow
+(`resync`), because a partial stream would be a lie; one that reads nothing is cut off. Rejected: waiting for slow
 clients (they would slow their neighbours) and unbounded queues (they would take the node down).
 """
 
