@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from hub import sse, websocket
 from hub.api import documentation, events, health, inbox, notifications, problem, tickets, users
 from hub.api.operation import Operation, State
+from hub.api.route import path_routes
 from hub.config import Settings
 from hub.errors import HubError
 from hub.gate import Gate
@@ -42,7 +43,7 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=routes(settings),
         middleware=[Middleware(RequestContext), _cors(settings)],
-        exception_handlers={HubError: _hub_error, HTTPException: _http_error, Exception: _unexpected},
+        exception_handlers={HubError: _hub_error, HTTPException: _http_error},
         lifespan=_lifespan(settings),
     )
     app.router.redirect_slashes = False
@@ -55,16 +56,12 @@ def operations() -> list[Operation]:
 
 
 def routes(settings: Settings) -> list[BaseRoute]:
-    """Mount the operations, one route per path (two would answer 405 with the wrong `Allow`), and the rest."""
-    by_path: dict[str, dict[str, Operation]] = {}
-    for operation in operations():
-        by_path.setdefault(operation.path, {})[operation.method] = operation
-    mounted: list[BaseRoute] = [
-        Route(path, _dispatch(methods), methods=list(methods)) for path, methods in by_path.items()
-    ]
+    """Mount the operations and the rest."""
+    mounted: list[BaseRoute] = [*path_routes(operations())]
     mounted += [
         Route("/v1/stream", sse.endpoint),
         WebSocketRoute("/v1/ws", websocket.endpoint),
+        Route("/v1/ws", _upgrade),
         *documentation.routes(operations()),
         Mount("/client", StaticFiles(directory=CLIENT)),
         Mount("/static", StaticFiles(directory=STATIC)),
@@ -72,13 +69,6 @@ def routes(settings: Settings) -> list[BaseRoute]:
     if settings.demo:
         mounted += demo.routes(settings)
     return mounted
-
-
-def _dispatch(methods: dict[str, Operation]) -> Callable[[Request], Any]:
-    async def endpoint(request: Request) -> Response:
-        return await methods["GET" if request.method == "HEAD" else request.method](request)
-
-    return endpoint
 
 
 def _cors(settings: Settings) -> Middleware:
@@ -124,5 +114,5 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return problem.http_response(error)
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
-    return problem.response(HubError("the hub failed; the request id finds the reason in its log"))
+async def _upgrade(request: Request) -> Response:
+    raise HTTPException(426, headers={"Upgrade": "websocket", "Connection": "Upgrade"})

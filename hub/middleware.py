@@ -1,4 +1,4 @@
-"""What happens around every request, as pure ASGI: a request id, one log line, one measurement.
+"""What happens around every request, as pure ASGI: an id, a log line, a measurement, an answer even to our own failure.
 
 `BaseHTTPMiddleware` is not used: it breaks the detection of disconnects in streams and never sees WebSockets.
 """
@@ -14,11 +14,14 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub.api import problem
 from hub.api.operation import State
+from hub.errors import HubError
 from hub.notification import new_id
 
 log = logging.getLogger("hub.access")
 QUIET = {"/livez", "/readyz", "/metrics"}
+FAILED = "the hub failed; the request id finds the reason in its log"
 
 
 class RequestContext:
@@ -39,23 +42,16 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         state: State = scope["state"]["state"]
-        begun, status = time.perf_counter(), 500
-
-        async def named(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-                if state.hub.live.roster.draining:
-                    headers["Connection"] = "close"
-            await send(message)
-
+        begun, answer = time.perf_counter(), _Answer(send, request_id, closing=state.hub.live.roster.draining)
         try:
-            await self._app(scope, receive, named)
+            await self._app(scope, receive, answer)
+        except Exception:
+            if answer.status:
+                raise  # it has begun: all that is left is to break it off
+            log.exception("a request failed")
+            await problem.response(HubError(FAILED))(scope, receive, answer)
         finally:
-            self._note(scope, state, status, time.perf_counter() - begun)
+            self._note(scope, state, answer.status, time.perf_counter() - begun)
 
     def _note(self, scope: Scope, state: State, status: int, seconds: float) -> None:
         route: Any = scope.get("route")
@@ -64,6 +60,23 @@ class RequestContext:
         if scope["path"] not in QUIET:
             fields = {"method": scope["method"], "route": path, "status": status, "ms": round(seconds * 1000, 1)}
             log.info("request", extra=fields)
+
+
+class _Answer:
+    """Sends an answer on, with the headers every one has; `status` is 0 before it begins."""
+
+    def __init__(self, send: Send, request_id: str, *, closing: bool) -> None:
+        self.status = 0
+        self._send = send
+        self._headers = {"X-Request-ID": request_id, "X-Content-Type-Options": "nosniff"}
+        if closing:
+            self._headers["Connection"] = "close"
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message).update(self._headers)
+        await self._send(message)
 
 
 def _request_id(given: str | None) -> str:
