@@ -73,11 +73,11 @@ class Edge:
             self._configure_tls(*tls)
 
     def _configure(self, nodes, changes):
-        primary = "\n".join(f"server {node} max_fails=1 fail_timeout=5s;" for node in nodes)
+        primary = "\n".join(f"server {node} max_fails=1 fail_timeout=10s;" for node in nodes)
         backup = "\n".join(f"server {node} max_fails=0 backup;" for node in nodes)
         deployment = [
             ("listen 8080;", f"listen 127.0.0.1:{self.port};"),
-            ("server hub:8000 max_fails=1 fail_timeout=5s;", primary),
+            ("server hub:8000 max_fails=1 fail_timeout=10s;", primary),
             ("server hub:8000 max_fails=0 backup;", backup),
         ]
         text = replaced((NGINX / "nginx.conf").read_text(), [*deployment, *changes])

@@ -147,7 +147,7 @@ async def test_a_post_that_was_sent_is_not_sent_again(binary, node, client):
 
     dying = await asyncio.start_server(take_and_die, "127.0.0.1", 0)
     address = f"127.0.0.1:{dying.sockets[0].getsockname()[1]}"
-    changes = [(f"server {node.address} max_fails=1 fail_timeout=5s;", f"server {node.address} backup;"),
+    changes = [(f"server {node.address} max_fails=1 fail_timeout=10s;", f"server {node.address} backup;"),
                (f"server {node.address} max_fails=0 backup;", "")]  # fmt: skip
     async with dying:
         with edge.Edge(binary, [address, node.address], changes=changes) as nginx:
