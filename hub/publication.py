@@ -81,7 +81,10 @@ def _unstorable(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
 def _future(moment: datetime) -> datetime:
     if moment <= datetime.now(UTC):
         raise PydanticCustomError("past", "must lie in the future")
-    return moment
+    try:
+        return moment.astimezone(UTC)  # as the database will return it
+    except OverflowError:
+        raise PydanticCustomError("far", "must lie before the year 10000") from None
 
 
 Text = Annotated[str, AfterValidator(_clean)]
