@@ -60,6 +60,8 @@ class Gate:
             return await self.verify(credentials.strip())
         cookie = self._cookie(headers)
         if cookie is not None:
+            self.check_origin(headers)
+            self._check_cookie_origin(headers)
             return await self.verify_token(cookie)
         raise Unauthorized("send `Authorization: Bearer` with an API key or a token")
 
@@ -81,10 +83,7 @@ class Gate:
         token = next((part.removeprefix(PROTOCOL_PREFIX) for part in offered if part.startswith(PROTOCOL_PREFIX)), None)
         if token is not None:
             return await self.verify_token(token)
-        if "authorization" in headers:
-            return await self.identify(headers)
-        if self._cookie(headers) is not None:
-            self._check_cookie_origin(headers)
+        if "authorization" in headers or self._cookie(headers) is not None:
             return await self.identify(headers)
         return None
 

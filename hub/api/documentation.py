@@ -8,8 +8,8 @@ from importlib.resources import files
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 from hub import __version__
 from hub.api.operation import ANYBODY, USER, Operation
 from hub.api.problem import Problem
+from hub.api.promises import ALWAYS, REF, answer, problem, problems
 from hub.errors import (
     Forbidden,
     HubError,
@@ -25,45 +26,53 @@ from hub.errors import (
     RateLimited,
     TooLarge,
     Unauthorized,
+    Unavailable,
     UnsupportedMediaType,
 )
 
-REF = "#/components/schemas/{model}"
+STREAM_PROBLEMS = problems([Unauthorized, Forbidden, Malformed, Invalid, Unavailable])
+SNAPSHOT = {
+    "name": "snapshot",
+    "in": "query",
+    "schema": {"type": "integer", "minimum": 0, "maximum": 100},
+    "description": "how many of the newest notifications `hello` brings; none by default",
+}
 STREAMS: dict[str, Any] = {
     "/v1/stream": {
-        "get": {
-            "operationId": "stream_events",
-            "tags": ["Live"],
-            "summary": "Follow the inbox as server-sent events (protocol hub.v1).",
-            "security": [{"token": []}, {"ticket": []}],
-            "parameters": [
-                {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}, "description": "cursor"},
-                {"name": "last_event_id", "in": "query", "schema": {"type": "string"}, "description": "cursor"},
-                {"name": "snapshot", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 100}},
-            ],
-            "responses": {
-                "200": {
-                    "description": "The stream",
-                    "content": {"text/event-stream": {"schema": {"type": "string"}}},
-                },
+        "operationId": "stream_events",
+        "tags": ["Live"],
+        "summary": "Follow the inbox as server-sent events (protocol hub.v1).",
+        "security": [{"token": []}, {"ticket": []}],
+        "parameters": [
+            {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}, "description": "cursor"},
+            {"name": "last_event_id", "in": "query", "schema": {"type": "string"}, "description": "cursor"},
+            SNAPSHOT,
+        ],
+        "responses": {
+            "200": {
+                "description": "The stream",
+                "headers": ALWAYS,
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
             },
-        }
+            **STREAM_PROBLEMS,
+        },
     },
     "/v1/ws": {
-        "get": {
-            "operationId": "stream_frames",
-            "tags": ["Live"],
-            "summary": "Follow and change the inbox over WebSocket (subprotocol hub.v1).",
-            "security": [{"token": []}, {"ticket": []}, {}],
-            "parameters": [
-                {"name": "resume", "in": "query", "schema": {"type": "string"}, "description": "cursor"},
-                {"name": "snapshot", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 100}},
-            ],
-            "responses": {"101": {"description": "The connection is a WebSocket"}},
-        }
+        "operationId": "stream_frames",
+        "tags": ["Live"],
+        "summary": "Follow and change the inbox over WebSocket (subprotocol hub.v1).",
+        "security": [{"token": []}, {"ticket": []}, {}],
+        "parameters": [
+            {"name": "resume", "in": "query", "schema": {"type": "string"}, "description": "cursor"},
+            SNAPSHOT,
+        ],
+        "responses": {
+            "101": {"description": "The connection is a WebSocket"},
+            "426": problem("The request does not ask for a WebSocket", 426),
+            **STREAM_PROBLEMS,
+        },
     },
 }
-STREAM_ERRORS = (Unauthorized, Forbidden, Malformed, Invalid)
 SECURITY = {
     "key": {"type": "http", "scheme": "bearer", "description": "an API key, `hub_…`"},
     "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "a user's token"},
@@ -77,10 +86,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
-    for path, methods in STREAMS.items():
-        described = {**methods["get"]}
-        described["responses"] = described["responses"] | _problems(STREAM_ERRORS)
-        paths[path] = {"get": described}
+    paths |= {path: {"get": stream} for path, stream in STREAMS.items()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -102,9 +108,9 @@ class _Schemas:
         for operation in operations:
             if (body := operation.documented or operation.body) is not None:
                 models[body, "validation"] = None
-            for answer in operation.answers.values():
-                if answer is not None:
-                    models[answer, "serialization"] = None
+            for model in operation.answers.values():
+                if model is not None:
+                    models[model, "serialization"] = None
         self._refs, schema = models_json_schema(list(models), ref_template=REF)
         self.components = schema["$defs"]
 
@@ -118,10 +124,8 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
         "tags": [operation.tag],
         "summary": operation.summary,
         "parameters": _parameters(operation),
-        "responses": {
-            str(status): _answer(operation, status, model, schemas) for status, model in operation.answers.items()
-        }
-        | _problems(_errors_of(operation)),
+        "responses": {str(status): _answer(operation, model, schemas) for status, model in operation.answers.items()}
+        | problems(_errors_of(operation)),
     }
     if operation.access != ANYBODY:
         described["security"] = [{"token": []}] if operation.access == USER else [{"key": []}]
@@ -140,47 +144,39 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         {"name": name, "in": "header", "schema": {"type": "string"}, "description": description}
         for name, description in operation.request_headers.items()
     ]
-    if operation.query is not None:
-        query = TypeAdapter(operation.query).json_schema(schema_generator=GenerateJsonSchema)
-        parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in query["properties"].items()]
+    query = operation.query.model_json_schema()
+    required = query.get("required", [])
+    parameters += [
+        {"name": name, "in": "query", "required": name in required, "schema": _present(schema)}
+        for name, schema in query.get("properties", {}).items()
+    ]
     return parameters
 
 
-def _answer(operation: Operation, status: int, model: type[BaseModel] | None, schemas: _Schemas) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": "No content" if model is None else (model.__doc__ or "").split("\n")[0]}
+def _present(schema: dict[str, Any]) -> dict[str, Any]:
+    """Describe what a parameter is when it is there: absent is the only way a query has to say null."""
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    return kinds[0] if len(kinds) == 1 else schema
+
+
+def _answer(operation: Operation, model: type[BaseModel] | None, schemas: _Schemas) -> dict[str, Any]:
+    limited, headers = operation.access != ANYBODY, operation.answer_headers
     if model is not None:
-        described["content"] = {"application/json": {"schema": schemas.ref(model, "serialization")}}
-    elif operation.answer_media_type is not None:
-        described = {"description": "Text", "content": {operation.answer_media_type: {"schema": {"type": "string"}}}}
-    described["headers"] = {
-        name: {"schema": {"type": "string"}, "description": description}
-        for name, description in operation.answer_headers.items()
-    } | {"X-Request-ID": {"schema": {"type": "string"}, "description": "names this request in the logs"}}
+        description = (model.__doc__ or "").partition("\n")[0]
+        return answer(description, schemas.ref(model, "serialization"), headers, limited=limited)
+    described = answer("No content", None, headers, limited=limited)
+    if operation.answer_media_type is not None:
+        described |= {"description": "Text", "content": {operation.answer_media_type: {"schema": {"type": "string"}}}}
     return described
 
 
 def _errors_of(operation: Operation) -> list[type[HubError]]:
     errors = list(operation.errors)
     if operation.access != ANYBODY:
-        errors += [Unauthorized, Forbidden, RateLimited]
+        errors += [Unauthorized, Forbidden, RateLimited, Invalid, Unavailable]
     if operation.body is not None:
         errors += [Malformed, Invalid, TooLarge, UnsupportedMediaType]
     return errors
-
-
-def _problems(errors: Sequence[type[HubError]]) -> dict[str, Any]:
-    """Describe each status once, naming every problem that has it."""
-    titles: dict[int, list[str]] = {}
-    for error in dict.fromkeys(errors):
-        titles.setdefault(error.status, []).append(error.title)
-    schema = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
-    described: dict[str, Any] = {}
-    for status, names in sorted(titles.items()):
-        described[str(status)] = {"description": " · ".join(names), "content": schema}
-        if status in (429, 503):
-            retry = {"schema": {"type": "integer"}, "description": "seconds"}
-            described[str(status)]["headers"] = {"Retry-After": retry}
-    return described
 
 
 def routes(operations: Sequence[Operation]) -> list[BaseRoute]:

@@ -6,17 +6,18 @@ The event's id is its idempotency key, so an event bus may deliver it as often a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import hashlib
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
-import orjson
 from pydantic import AwareDatetime, BaseModel, Field, RootModel, TypeAdapter
+from pydantic_core import to_json
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from hub.api.notifications import accept
 from hub.api.operation import Call, Resource
-from hub.errors import IdempotencyMismatch, TooLarge, Unavailable
+from hub.errors import FieldError, IdempotencyMismatch, Invalid, TooLarge, Unavailable
 from hub.notification import publication_name
 from hub.publication import Category, DataObject, Publish, Request, Text, UserId
 from hub.validation import parse_json
@@ -34,7 +35,7 @@ class PlainEvent(Request):
     eventType: Category
     userId: UserId
     payload: DataObject = Field(default_factory=dict)
-    timestamp: AwareDatetime | float | int | None = None
+    timestamp: AwareDatetime | Annotated[float, Field(allow_inf_nan=False)] | int | None = None
 
 
 class CloudEvent(BaseModel):
@@ -76,16 +77,11 @@ _CLOUD: TypeAdapter[CloudEvent] = TypeAdapter(CloudEvent)
 )
 async def take(call: Call) -> Response:
     """Take an event and publish it to its user."""
-    user, type_, data, producer, key = _read(call)
-    title, body = data.get("title"), data.get("body", data.get("message"))
-    request = Publish(
-        to=user,
-        category=type_,
-        title=title if isinstance(title, str) and 0 < len(title) <= 500 else _title(type_),
-        body=body if isinstance(body, str) else None,
-        data=data,
-    )
-    publication = accept(call, request, producer=producer, key=key, said=call.raw)
+    event = _read(call)
+    try:
+        publication = accept(call, _publish(event), producer=event.producer, key=event.key, said=call.raw)
+    except TooLarge as error:
+        raise TooLarge(error.detail, errors=[FieldError(event.pointer, error.detail)]) from None
     (outcome,) = await call.hub.publish([publication])
     if outcome.mismatch:
         raise IdempotencyMismatch("this event id was used for another event")
@@ -94,22 +90,60 @@ async def take(call: Call) -> Response:
     return call.answer({"id": publication_name(outcome.id)}, 202)
 
 
-def _read(call: Call) -> tuple[str, str, dict[str, Any], str, str]:
+class _Read(NamedTuple):
+    """What both shapes say; `pointer` is where they say `data`."""
+
+    user: str
+    type: str
+    data: dict[str, Any]
+    producer: str
+    key: str
+    pointer: str
+
+
+def _read(call: Call) -> _Read:
     headers = call.request.headers
     if "ce-specversion" in headers:
-        event = parse_json(_CLOUD, orjson.dumps(_binary(headers, call.body)))
-    elif "specversion" in call.body or headers.get("content-type", "").startswith(CLOUDEVENTS):
-        event = parse_json(_CLOUD, call.raw)
-    else:
-        plain = parse_json(_PLAIN, call.raw)
-        return plain.userId, plain.eventType, plain.payload, f"events:{call.service.producer}", plain.eventId
-    return event.subject, event.type, event.data, f"cloudevents:{event.source}", event.id
+        return _cloud(_binary(headers, call.body), "#")
+    if "specversion" in call.body or headers.get("content-type", "").startswith(CLOUDEVENTS):
+        return _cloud(parse_json(_CLOUD, call.raw), "#/data")
+    plain = parse_json(_PLAIN, call.raw)
+    producer = f"events:{call.service.producer}"
+    return _Read(plain.userId, plain.eventType, plain.payload, producer, plain.eventId, "#/payload")
 
 
-def _binary(headers: Headers, data: Any) -> dict[str, Any]:
+def _cloud(event: CloudEvent, pointer: str) -> _Read:
+    """Read a CloudEvent. Its source may be long: hashed, it fits into the index of the idempotency keys."""
+    producer = f"cloudevents:{hashlib.sha256(event.source.encode()).hexdigest()}"
+    return _Read(event.subject, event.type, event.data, producer, event.id, pointer)
+
+
+def _binary(headers: Headers, data: Any) -> CloudEvent:
     """Gather a binary-mode event: attributes in `ce-` headers, the body is the data (CloudEvents HTTP binding, 3.1)."""
     attributes = {name.removeprefix("ce-"): unquote(value) for name, value in headers.items() if name[:3] == "ce-"}
-    return {**attributes, "data": data}
+    try:
+        event: CloudEvent = parse_json(_CLOUD, to_json({**attributes, "data": data}, inf_nan_mode="constants"))
+    except Invalid as error:
+        raise Invalid(error.detail, errors=[FieldError(_sent_as(at), why) for at, why in error.errors]) from None
+    return event
+
+
+def _sent_as(pointer: str) -> str:
+    """Point at what was sent: the body for the data, a header for an attribute."""
+    data = "#/data"
+    return "#" + pointer.removeprefix(data) if pointer.startswith(data) else pointer.replace("#/", "#/header/ce-", 1)
+
+
+def _publish(event: _Read) -> Publish:
+    """Say an event as a notification; a title and a text are taken from its data where they fit."""
+    title, body = event.data.get("title"), event.data.get("body", event.data.get("message"))
+    return Publish(
+        to=event.user,
+        category=event.type,
+        title=title if isinstance(title, str) and 0 < len(title) <= 500 else _title(event.type),
+        body=body if isinstance(body, str) else None,
+        data=event.data,
+    )
 
 
 def _title(type_: str) -> str:

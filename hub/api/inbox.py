@@ -139,7 +139,7 @@ async def show(call: Call) -> Response:
     answers={200: Counted, 304: None},
     errors=(Unavailable,),
     request_headers={"If-None-Match": "the ETag of the counts you have"},
-    answer_headers={"ETag": "changes with every change of the inbox"},
+    answer_headers={"ETag": "changes with every change of the inbox", "Cache-Control": "ask again each time"},
 )
 async def count(call: Call) -> Response:
     """Count what is unread and unseen."""

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import orjson
 from pydantic import BaseModel, TypeAdapter
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from hub.api.operation import Call, Resource
@@ -146,9 +146,9 @@ def _recipients(receipts: Sequence[Receipt]) -> list[dict[str, Any]]:
 
 
 def _accept_item(call: Call, item: Any, key: str | None) -> Publication:
-    said = orjson.dumps(item)
+    said = to_json(item, inf_nan_mode="constants")  # as it was said: infinities are refused, not turned into null
     request = parse_json(_PUBLISH, said)
-    return accept(call, request, producer=_producer(call.service), key=key, said=said)
+    return accept(call, request, producer=f"batch:{call.service.producer}", key=key, said=said)
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:

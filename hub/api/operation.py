@@ -85,6 +85,12 @@ class Call:
         return Response(body, status, self.headers | named, media_type)
 
 
+class NoQuery(BaseModel):
+    """No parameters: a misspelt one would otherwise be ignored in silence."""
+
+    model_config = {"extra": "forbid"}
+
+
 Handler = Callable[[Call], Awaitable[Response]]
 
 
@@ -101,7 +107,7 @@ class Operation:
     summary: str
     body: Any = None
     documented: Any = None  # what the document says instead of `body`
-    query: type[BaseModel] | None = None
+    query: type[BaseModel] = NoQuery
     answers: dict[int, type[BaseModel] | None] = field(default_factory=dict)
     errors: Sequence[type[HubError]] = ()
     request_headers: dict[str, str] = field(default_factory=dict)
@@ -118,7 +124,7 @@ class Operation:
         """Take a request through: authenticate, validate, handle."""
         call = Call(request, request.scope["state"]["state"])
         await self._authenticate(call)
-        if self.query is not None:
+        if self.access != ANYBODY or self.query is not NoQuery:
             call.query = read_query(self.query, request)
         if self.body is not None:
             await self._read(call)

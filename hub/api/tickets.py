@@ -6,7 +6,6 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from hub.api.operation import USER, Call, Resource
-from hub.errors import Unavailable
 from hub.gate import TICKET_SECONDS
 
 resource = Resource("Live")
@@ -19,7 +18,13 @@ class Ticket(BaseModel):
     expires_in: int
 
 
-@resource.operation("POST", "/v1/tickets", access=USER, answers={201: Ticket}, errors=(Unavailable,))
+@resource.operation(
+    "POST",
+    "/v1/tickets",
+    access=USER,
+    answers={201: Ticket},
+    answer_headers={"Cache-Control": "not to be kept"},
+)
 async def issue(call: Call) -> Response:
     """Issue a single-use ticket for a stream."""
     assert call.principal is not None
