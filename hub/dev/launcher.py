@@ -104,6 +104,9 @@ class Launcher:
         for rank in sorted({child.rank for child in self._children}):
             ending = [child for child in self._children if child.rank == rank]
             await asyncio.gather(*(child.stop(STOP_SECONDS) for child in ending))
+        for server in (self._system.postgres, self._system.redis):
+            if server is not None:
+                server.leave()
 
     def _on_signal(self) -> None:
         now = asyncio.get_running_loop().time()

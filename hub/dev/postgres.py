@@ -22,7 +22,7 @@ from hub.dev.account import Account, unprivileged_account
 from hub.dev.binaries import SHARED, Binary, find_postgres, reachable
 from hub.dev.process import Process
 from hub.dev.program import Program, StartError
-from hub.dev.sockets import socket_directory
+from hub.dev.sockets import remove_if_empty, socket_directory
 
 DATABASE = "hub"
 
@@ -90,15 +90,20 @@ class Postgres:
         """Stop the server: open connections are ended, everything committed is on disk."""
         if self._process is not None:
             self._process.stop(timeout_seconds)
+        self.leave()
 
     def kill(self) -> None:
         """Kill the server as a crash would."""
         if self._process is not None:
             self._process.kill()
 
+    def leave(self) -> None:
+        """Remove what a stopped server leaves outside its data directory; harmless while it runs."""
+        remove_if_empty(self.sockets)
+
     def erase(self) -> None:
-        """Remove the cluster and the socket directory of a stopped server."""
-        shutil.rmtree(self.sockets, ignore_errors=True)
+        """Remove the cluster of a stopped server."""
+        self.leave()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def prepare(self) -> Program:

@@ -18,7 +18,7 @@ from hub.dev.account import own_account
 from hub.dev.binaries import Binary, find_redis
 from hub.dev.process import Process
 from hub.dev.program import Program
-from hub.dev.sockets import socket_directory
+from hub.dev.sockets import remove_if_empty, socket_directory
 
 
 class Redis:
@@ -71,15 +71,20 @@ class Redis:
         """Stop the server; it writes a last snapshot if it is durable."""
         if self._process is not None:
             self._process.stop(timeout_seconds)
+        self.leave()
 
     def kill(self) -> None:
         """Kill the server as a crash would."""
         if self._process is not None:
             self._process.kill()
 
+    def leave(self) -> None:
+        """Remove what a stopped server leaves outside its data directory; harmless while it runs."""
+        remove_if_empty(self.socket.parent)
+
     def erase(self) -> None:
-        """Remove the snapshots and the socket directory of a stopped server."""
-        shutil.rmtree(self.socket.parent, ignore_errors=True)
+        """Remove the snapshots of a stopped server."""
+        self.leave()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def prepare(self) -> Program:

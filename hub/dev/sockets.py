@@ -7,6 +7,7 @@ Chosen over TCP ports: no clash, no password, nobody else on the machine can con
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -28,3 +29,9 @@ def socket_directory(data: Path, account: Account) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or found.st_mode & 0o077:
         raise StartError(f"{path} belongs to somebody else; remove it and start again")
     return path
+
+
+def remove_if_empty(path: Path) -> None:
+    """Remove a socket directory in which nobody listens."""
+    with contextlib.suppress(OSError):
+        path.rmdir()

@@ -1,0 +1,1 @@
+"""`hub dev` and what it is made of."""
