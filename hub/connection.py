@@ -129,6 +129,8 @@ class Connection:
         The opening is bounded by the replay limit, not by the backlog's bounds, which are for live frames.
         """
         assert self.cursor is None, "expected a joining connection, got an open one"
+        if self.closing is not None:
+            return  # sent away while it joined: `bye` is the last word
         self.cursor = Cursor(counts.epoch, counts.seq)
         self.unread, self.unseen = counts.unread, counts.unseen
         opening = [self._encode(frame) for frame in frames]

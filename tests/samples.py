@@ -43,12 +43,12 @@ def principal(*, user=KEY.user, expires_at=None):
 def connection(
     *, id="con_1", transport="websocket", max_frames=256, max_bytes=512 * 1024, now=0.0, expires_at=None, **more
 ):
-    """Make a connection that joins; its frames are written as their JSON."""
+    """Make a connection that joins; its frames are written as lines of JSON."""
     return Connection(
         id,
         principal(expires_at=expires_at),
         transport,
-        lambda frame: frame.json,
+        lambda frame: frame.json + b"\n",
         max_frames=max_frames,
         max_bytes=max_bytes,
         now=now,
@@ -59,3 +59,32 @@ def connection(
 def read(data):
     """Decode what was written, one frame per element."""
     return [json.loads(one) for one in data]
+
+
+class Wire:
+    """A sink that keeps the frames it is given, as a transport that is never full does."""
+
+    def __init__(self):
+        self.frames = []
+        self.ended = None
+
+    def write(self, data):
+        assert self.ended is None, "nothing may follow the end"
+        self.frames += [json.loads(line) for line in data.splitlines()]
+
+    def end(self, close):
+        self.ended = close
+
+    @property
+    def seqs(self):
+        """The seqs of the frames that changed something."""
+        return [frame["seq"] for frame in self.frames if frame["t"] in ("notification", "inbox", "resync")]
+
+
+def wired(*, opened_at=0, epoch=EPOCH, **more):
+    """Make a live connection on a wire of its own, at a snapshot with the seq `opened_at`."""
+    wire = Wire()
+    made = connection(**more)
+    made.attach(wire)
+    made.open([], counts(opened_at, epoch=epoch))
+    return made, wire

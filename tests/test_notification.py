@@ -70,8 +70,10 @@ def test_a_name_reads_back_as_the_id_it_was_made_of(id):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "ntf_", "ntf", "0" * 32, "ntf_" + "0" * 31, "ntf_" + "0" * 33, "ntf_" + "g" * 32, "ntf_" + "٣" * 32]
-    + ["pub_" + "0" * 32, "NTF_" + "0" * 32, "ntf_" + "-" * 32, " ntf_" + "0" * 32, "ntf_{" + "0" * 31, "ntf_\0"],
+    [
+        *("", "ntf_", "ntf", "0" * 32, "ntf_" + "0" * 31, "ntf_" + "0" * 33, "ntf_" + "g" * 32, "ntf_" + "٣" * 32),
+        *("pub_" + "0" * 32, "NTF_" + "0" * 32, "ntf_" + "-" * 32, " ntf_" + "0" * 32, "ntf_{" + "0" * 31, "ntf_\0"),
+    ],
 )
 def test_what_cannot_be_a_name_does_not_exist(text):
     """A bad name is not told apart from one that belongs to somebody else."""

