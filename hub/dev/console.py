@@ -45,9 +45,15 @@ class Console:
         try:
             self._stream.write(CLEAR_LINE + text if self._in_progress else text)
             self._stream.flush()
-        except (OSError, ValueError):
-            pass  # nobody is looking any more; what runs goes on until it is stopped
+        except OSError:
+            self._write_to_nobody()
         self._in_progress = False
+
+    def _write_to_nobody(self) -> None:
+        """The reader has left. What runs goes on, and Python must not fail on the rest of the buffer at its exit."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
 
     def _paint(self, text: str, colour: int) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text
