@@ -13,11 +13,13 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, NamedTuple, Self
 
 import httpx2
 import websockets
@@ -29,6 +31,7 @@ ROOT = Path(__file__).parent.parent
 SECRET = "cluster-secret-" * 4
 ORIGIN = "https://app.example.com"
 TRANSPORTS = ("websocket", "sse")
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # a client would load the system's certificates: 40 ms each
 _numbers = itertools.count()
 
 
@@ -47,8 +50,10 @@ def free_port() -> int:
 class Node:
     """One `hub serve` process."""
 
-    def __init__(self, environment: dict[str, str], port: int) -> None:
+    def __init__(self, environment: dict[str, str], port: int, log: IO[bytes] | None = None) -> None:
         self._environment = {**environment, "HUB_PORT": str(port)}
+        self._log = log
+        self.command = [sys.executable, "-m", "hub", "serve"]
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -56,7 +61,7 @@ class Node:
     def start(self) -> None:
         """Start it, without waiting."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hub", "serve"], env=self._environment, cwd=ROOT, start_new_session=True
+            self.command, env=self._environment, cwd=ROOT, start_new_session=True, stderr=self._log
         )
 
     def wait_until_ready(self) -> None:
@@ -64,7 +69,7 @@ class Node:
         deadline = time.monotonic() + 30
         while True:
             with contextlib.suppress(httpx2.TransportError):
-                if httpx2.get(self.url + "/readyz", timeout=2).status_code == 200:
+                if httpx2.get(self.url + "/readyz", timeout=2, verify=NO_TLS).status_code == 200:
                     return
             assert self.process is not None
             assert self.process.poll() is None, "the node ended"
@@ -94,21 +99,27 @@ class Node:
 
 
 class Cluster:
-    """Some nodes on one Postgres and one Redis, with an API key; extra settings as keywords (`ping_seconds="1"`)."""
+    """Some nodes on one Postgres and one Redis, with an API key; extra settings as keywords (`ping_seconds="1"`).
 
-    def __init__(self, database_url: str, redis_url: str, *, nodes: int = 2, **settings: str) -> None:
+    What the nodes log goes where the test's own output goes, or into `log`.
+    """
+
+    def __init__(
+        self, database_url: str, redis_url: str, *, nodes: int = 2, log: IO[bytes] | None = None, **settings: str
+    ) -> None:
+        self.redis_prefix = f"test-{os.getpid()}-{next(_numbers)}"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HUB_")},
             "HUB_DATABASE_URL": database_url,
             "HUB_REDIS_URL": redis_url,
-            "HUB_REDIS_PREFIX": f"test-{os.getpid()}-{next(_numbers)}",
+            "HUB_REDIS_PREFIX": self.redis_prefix,
             "HUB_JWT_SECRET": SECRET,
             "HUB_ALLOWED_ORIGINS": ORIGIN,
             "HUB_DRAIN_SECONDS": "1",
             "HUB_LOG_LEVEL": "WARNING",
             **{f"HUB_{name.upper()}": value for name, value in settings.items()},
         }
-        self.nodes = [Node(self._environment, free_port()) for _ in range(nodes)]
+        self.nodes = [Node(self._environment, free_port(), log) for _ in range(nodes)]
         self.settings = Settings(database_url=database_url, redis_url=redis_url, jwt_secret=SECRET)
         self.api_key = ""
 
@@ -156,7 +167,7 @@ class Cluster:
 
     def client(self, node: int = 0, **headers: str) -> httpx2.AsyncClient:
         """Make a client of one node that is nobody."""
-        return httpx2.AsyncClient(base_url=self.url(node), headers=headers, timeout=20)
+        return httpx2.AsyncClient(base_url=self.url(node), headers=headers, timeout=20, verify=NO_TLS)
 
     def service(self, node: int = 0) -> httpx2.AsyncClient:
         """Make a client of one node with the API key."""
@@ -165,6 +176,13 @@ class Cluster:
     def user(self, user: str, node: int = 0) -> httpx2.AsyncClient:
         """Make a client of one node with a user's token."""
         return self.client(node, Authorization=f"Bearer {self.token(user)}")
+
+    def way_in(self, user: str, transport: str, token: str | None = None) -> WayIn:
+        """Make the usual way in: a token in the subprotocol, or in the header where there is none."""
+        token = token or self.token(user)
+        if transport == "websocket":
+            return WayIn(subprotocols=["hub.v1", f"bearer.{token}"])
+        return WayIn(headers={"Authorization": f"Bearer {token}"})
 
     async def publish(self, to: str | list[str], title: str = "hello", node: int = 0, **fields: Any) -> dict[str, Any]:
         """Publish, and return the answer."""
@@ -176,10 +194,33 @@ class Cluster:
         return published
 
 
+class WayIn(NamedTuple):
+    """What a handshake carries, and what is said first after it."""
+
+    headers: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
+    subprotocols: Sequence[str] = ("hub.v1",)
+    first: str | None = None
+
+
+class Refused(Exception):
+    """The handshake was answered with an HTTP error."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        super().__init__(f"{status}: {body[:300]!r}")
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
 class Inbox:
-    """What a client believes: it applies frames by the one rule of hub.v1, and never adds or subtracts."""
+    """What a client believes: it applies frames by the one rule of hub.v1, and never adds or subtracts.
+
+    After a `resync` it is `stale` until it was loaded over HTTP (`load`).
+    """
 
     def __init__(self) -> None:
+        self.stale = False
         self.epoch = ""
         self.seq = 0
         self.unread = self.unseen = self.read_seq = self.seen_seq = 0
@@ -211,6 +252,22 @@ class Inbox:
                 self.seq = max(self.seq, frame["to"])
                 self._count(frame)
                 self._watermark(frame)
+            case "resync":
+                self.epoch, self.seq, self.stale = frame["epoch"], frame["seq"], True
+                self._count(frame)
+
+    def load(self, page: dict[str, Any]) -> None:
+        """Start anew from a page of `GET /v1/inbox` that holds the whole list."""
+        assert page["next_cursor"] is None
+        self.epoch, self.seq, self.stale = page["epoch"], page["seq"], False
+        self._count(page)
+        self.items = {item["id"]: item for item in page["items"]}
+
+    @property
+    def listed(self) -> list[dict[str, Any]]:
+        """What it would show, newest first."""
+        shown = [item for item in self.items.values() if not item["archived"] and item["snoozed_until"] is None]
+        return sorted(shown, key=lambda item: -item["created_seq"])
 
     def _count(self, frame: dict[str, Any]) -> None:
         self.unread, self.unseen = frame["unread"], frame["unseen"]
@@ -235,16 +292,22 @@ class Listener:
         snapshot: int | None = None,
         url: str | None = None,
         token: str | None = None,
+        way_in: WayIn | None = None,
+        answers: bool = True,
     ) -> None:
         self.user = user
         self.transport = transport
         self.frames: list[dict[str, Any]] = []
+        self.said: list[str] = []  # the JSON of each frame as it came
         self.ids: list[str | None] = []
+        self.subprotocol: str | None = None
         self.inbox = inbox or Inbox()
         self.closed: int | None = None
         self._resuming = inbox is not None
         self._url = url or cluster.url(node)
-        self._token = token or cluster.token(user)
+        self._way_in = way_in or cluster.way_in(user, transport, token)
+        self._resumes_itself = self._resuming and way_in is None
+        self._answers = answers
         self._snapshot = snapshot
         self._news = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None
@@ -252,7 +315,7 @@ class Listener:
 
     async def __aenter__(self) -> Self:
         self._reader = asyncio.create_task(self._read())
-        await self.until(lambda: self.frames or self._reader and self._reader.done())
+        await self.until(lambda: self.frames or (self._reader and self._reader.done()))
         if not self.frames:
             await self._reader
         return self
@@ -268,7 +331,7 @@ class Listener:
         return f"{self.inbox.epoch}:{self.inbox.seq}"
 
     async def _read(self) -> None:
-        query = {} if self._snapshot is None else {"snapshot": str(self._snapshot)}
+        query = dict(self._way_in.query) | ({} if self._snapshot is None else {"snapshot": str(self._snapshot)})
         try:
             if self.transport == "websocket":
                 await self._read_websocket(query)
@@ -279,54 +342,74 @@ class Listener:
                 self._news.notify_all()
 
     async def _read_websocket(self, query: dict[str, str]) -> None:
-        if self._resuming:
+        if self._resumes_itself:
             query["resume"] = self.cursor
         url = httpx2.URL(self._url.replace("http", "ws", 1) + "/v1/ws", params=query)
-        subprotocols: Any = ["hub.v1", f"bearer.{self._token}"]
-        async with websockets.connect(str(url), subprotocols=subprotocols, max_size=None, ping_interval=None) as socket:
-            self._socket = socket
+        headers = dict(self._way_in.headers)
+        subprotocols: Any = list(self._way_in.subprotocols) or None
+        connecting = websockets.connect(
+            str(url), additional_headers=headers, subprotocols=subprotocols, max_size=None, ping_interval=None
+        )
+        try:
+            socket = await connecting
+        except websockets.InvalidStatus as refusal:
+            answer = refusal.response
+            raise Refused(answer.status_code, answer.headers, answer.body) from None
+        async with socket:
+            self._socket, self.subprotocol = socket, socket.subprotocol
             try:
+                if self._way_in.first is not None:
+                    await socket.send(self._way_in.first)
                 async for message in socket:
-                    await self._take(json.loads(message), None)
+                    assert isinstance(message, str), "frames are text"
+                    await self._take(message, None)
             except websockets.ConnectionClosed:
                 pass
             self.closed = socket.close_code
 
     async def _read_sse(self, query: dict[str, str]) -> None:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        if self._resuming:
+        headers = dict(self._way_in.headers)
+        if self._resumes_itself:
             headers["Last-Event-ID"] = self.cursor
         timeout = httpx2.Timeout(10, read=None)
         async with (
             httpx2.AsyncClient(timeout=timeout) as client,
             client.stream("GET", self._url + "/v1/stream", params=query, headers=headers) as answer,
         ):
-            assert answer.status_code == 200, await answer.aread()
-            event: dict[str, str] = {}
+            if answer.status_code != 200:
+                raise Refused(answer.status_code, answer.headers, await answer.aread())
+            assert answer.headers["content-type"].startswith("text/event-stream")
             with contextlib.suppress(httpx2.TransportError):
-                async for line in answer.aiter_lines():
-                    if line:
-                        name, _, value = line.partition(": ")
-                        event[name] = value
-                    elif "data" in event:
-                        frame = json.loads(event["data"])
-                        assert frame["t"] == event["event"]
-                        await self._take(frame, event.get("id"))
-                        event = {}
+                async for event in _events(answer.aiter_bytes()):
+                    assert json.loads(event["data"])["t"] == event["event"]
+                    await self._take(event["data"], event.get("id"))
         self.closed = next((frame["code"] for frame in reversed(self.frames) if frame["t"] == "bye"), 1006)
 
-    async def _take(self, frame: dict[str, Any], id: str | None) -> None:
-        if frame["t"] == "ping" and self.transport == "websocket":
+    async def _take(self, said: str, id: str | None) -> None:
+        frame = json.loads(said)
+        if frame["t"] == "ping" and self.transport == "websocket" and self._answers:
             await self.say(t="pong", seq=self.inbox.seq)
         self.inbox.take(frame, resuming=self._resuming)
         async with self._news:
             self.frames.append(frame)
+            self.said.append(said)
             self.ids.append(id)
             self._news.notify_all()
 
     async def say(self, **command: Any) -> None:
         """Send a command (WebSocket)."""
-        await self._socket.send(json.dumps(command))
+        await self.say_raw(json.dumps(command))
+
+    async def say_raw(self, message: str | bytes) -> None:
+        """Send any message, text or binary (WebSocket)."""
+        await self._socket.send(message)
+
+    async def ask(self, **command: Any) -> dict[str, Any]:
+        """Send a command with a `ref` and return what answers it, `ok` or `error` (WebSocket)."""
+        ref = next(_numbers)
+        await self.say(**command, ref=ref)
+        await self.until(lambda: any(frame.get("ref") == ref for frame in self.frames))
+        return next(frame for frame in self.frames if frame.get("ref") == ref)
 
     async def until(self, happened: Any, timeout: float = 10) -> None:
         """Wait until something is true of this listener; checked after every frame."""
@@ -356,3 +439,14 @@ class Listener:
     def of(self, name: str) -> list[dict[str, Any]]:
         """List the frames of a name."""
         return [frame for frame in self.frames if frame["t"] == name]
+
+
+async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, str]]:
+    """Split an event stream; fields without data (`retry`) are not events."""
+    waiting = b""
+    async for chunk in chunks:
+        *blocks, waiting = (waiting + chunk).split(b"\n\n")
+        for block in blocks:
+            fields = dict(line.split(": ", 1) for line in block.decode().split("\n"))
+            if "data" in fields:
+                yield fields
