@@ -61,7 +61,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.connections.discard(self)
         cycle.disconnected = True  # so that uvicorn does not miss the end of the response
         cycle.transport = self.transport = cast("asyncio.Transport", Gone())
-        self.parser = None  # type: ignore[assignment]  # as uvicorn does, to break a cycle
+        self.parser = None  # type: ignore[assignment]  # a cycle, like the next two: free now, not by and by
+        del cycle.scope["state"]["detach"], cycle.scope["state"]["abort"]
         transport.set_protocol(stream)
         stream.connection_made(transport)
         return True
@@ -105,6 +106,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.connections.discard(self)
         self.transport = cast("asyncio.Transport", Gone())
         received, self._received = bytes(self._received or b""), None
+        del self.conn, self.scope["state"]["detach"], self.scope["state"]["abort"]  # cycles: free now, not by and by
         transport.set_protocol(stream)
         stream.connection_made(transport)
         stream.go_on(received, heard=self._heard)

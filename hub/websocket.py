@@ -107,7 +107,8 @@ async def _serve(websocket: WebSocket, state: State, principal: Principal, start
         return
     connection = handshake.connect(principal, state, "websocket", as_message)
     if detach(LeanWebSocket(state, connection)):
-        await handshake.join(state, connection, start)
+        # Not awaited: in a storm thousands wait for their snapshot, and what this request holds is many times a stream.
+        state.hub.live.spawn(handshake.join(state, connection, start))
 
 
 async def _serve_asgi(websocket: WebSocket, state: State, principal: Principal, start: Start) -> None:
