@@ -97,11 +97,19 @@ class Node:
 class Cluster:
     """Some nodes on one Postgres and one Redis, with an API key; extra settings as keywords (`ping_seconds="1"`).
 
-    What the nodes log goes where the test's own output goes, or into `log`.
+    What the nodes log goes where the test's own output goes, or into `log`. With an `api_key` the database is taken as
+    migrated: another cluster made both.
     """
 
     def __init__(
-        self, database_url: str, redis_url: str, *, nodes: int = 2, log: IO[bytes] | None = None, **settings: str
+        self,
+        database_url: str,
+        redis_url: str,
+        *,
+        nodes: int = 2,
+        log: IO[bytes] | None = None,
+        api_key: str = "",
+        **settings: str,
     ) -> None:
         self.redis_prefix = f"test-{os.getpid()}-{next(_numbers)}"
         self._environment = {
@@ -117,15 +125,20 @@ class Cluster:
         }
         self.nodes = [Node(self._environment, free_port(), log) for _ in range(nodes)]
         self.settings = Settings(database_url=database_url, redis_url=redis_url, jwt_secret=SECRET)
-        self.api_key = ""
+        self.api_key = api_key
 
     def __enter__(self) -> Self:
-        self.run("migrate")
-        self.api_key = self.run("keys", "create", "--name", "tests", "--scopes", "publish,admin").strip()
+        if not self.api_key:
+            self.run("migrate")
+            self.api_key = self.run("keys", "create", "--name", "tests", "--scopes", "publish,admin").strip()
         for node in self.nodes:
             node.start()
-        for node in self.nodes:
-            node.wait_until_ready()
+        try:
+            for node in self.nodes:
+                node.wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
