@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
-from collections import deque
 from collections.abc import Callable
 
 from hub.dev import session
@@ -26,7 +25,6 @@ LONGEST_BACKOFF_SECONDS = 8.0
 STEADY_SECONDS = 10.0
 """A child that ran this long has recovered: its next crash is its first."""
 LINE_BYTES = 64 * 1024
-LAST_LINES = 20
 PIPE_FLUSH_SECONDS = 0.1
 
 
@@ -36,7 +34,6 @@ class _Run(asyncio.SubprocessProtocol):
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show
         self._rest = b""
-        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self.ended = asyncio.get_running_loop().create_future()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
@@ -55,9 +52,7 @@ class _Run(asyncio.SubprocessProtocol):
         self.ended.set_result(None)
 
     def _emit(self, line: bytes) -> None:
-        text = line.decode(errors="replace").rstrip()
-        self.last_lines.append(text)
-        self._show(text)
+        self._show(line.decode(errors="replace").rstrip())
 
 
 class Child:
@@ -127,9 +122,7 @@ class Child:
             await asyncio.wait([run.ended], timeout=POLL_SECONDS)
             if run.ended.done():
                 await asyncio.sleep(PIPE_FLUSH_SECONDS)
-                raise StartError(
-                    "\n".join([f"{self.name} {self._how_it_ended()} before it was ready", *run.last_lines])
-                )
+                raise StartError(f"{self.name} {self._how_it_ended()} before it was ready")
             if asyncio.get_running_loop().time() > deadline:
                 raise StartError(f"{self.name} was not ready in {READY_SECONDS:g} s")
 
@@ -156,7 +149,7 @@ class Child:
         try:
             await self._launch()
         except StartError as error:
-            return str(error).splitlines()[0]
+            return str(error)
         self._console.event(f"{self.name} runs again, pid {self.pid}")
         self.restarted()
         return None

@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from hub.dev.directory import DataDirectory, Secrets
@@ -48,8 +49,8 @@ class System:
     secrets: Secrets
     node_ports: tuple[int, ...]
     delivery: bool
-    dashboard_port: int
-    outbox_port: int
+    dashboard_port: int | None
+    outbox_port: int | None
     postgres: Postgres | None
     redis: Redis | None
     database_url: str
@@ -63,12 +64,12 @@ class System:
     @property
     def dashboard(self) -> str | None:
         """The RQ dashboard's address, if there is one."""
-        return _address(self.dashboard_port) if self.delivery else None
+        return _address(self.dashboard_port) if self.dashboard_port else None
 
     @property
     def outbox(self) -> str | None:
         """The recording providers' address, if there are any."""
-        return _address(self.outbox_port) if self.delivery else None
+        return _address(self.outbox_port) if self.outbox_port else None
 
     def describe(self, pids: Mapping[str, int]) -> dict[str, object]:
         """Return what dev.json says."""
@@ -117,8 +118,8 @@ def plan(directory: DataDirectory, *, nodes: int, port: int, delivery: bool) -> 
         secrets=directory.secrets(),
         node_ports=node_ports,
         delivery=delivery,
-        dashboard_port=_free_port(DASHBOARD_PORT),
-        outbox_port=_free_port(OUTBOX_PORT),
+        dashboard_port=_free_port(DASHBOARD_PORT) if delivery and find_spec("rq_dashboard") else None,
+        outbox_port=_free_port(OUTBOX_PORT) if delivery else None,
         postgres=postgres,
         redis=redis,
         database_url=postgres.url if postgres else os.environ["HUB_DATABASE_URL"],
@@ -147,27 +148,20 @@ def servers(system: System) -> list[Part]:
 
 def processes(system: System) -> list[Part]:
     """Return the hub's own processes."""
-    python, host = sys.executable, HOST
+    hub, delivery = [sys.executable, "-m", "hub"], [sys.executable, "-m", "delivery"]
     parts = [
-        _part(system, f"node-{number}", [python, "-m", "hub", "serve"], port=port, path="/readyz")
+        _part(system, f"node-{number}", [*hub, "serve"], port=port, path="/readyz")
         for number, port in enumerate(system.node_ports)
     ]
-    if not system.delivery:
-        return parts
-    dashboard = ["--bind", host, "--port", str(system.dashboard_port), "--redis-url", system.redis_url, "--json"]
-    return [
-        _part(
-            system,
-            "outbox",
-            [python, "-m", "delivery.outbox", "--port", str(system.outbox_port)],
-            port=system.outbox_port,
-            path="/outbox",
-        ),
-        *parts,
-        _part(system, "relay", [python, "-m", "delivery", "relay"]),
-        _part(system, "worker-0", [python, "-m", "delivery", "worker"]),
-        _part(system, "dashboard", [python, "-m", "rq_dashboard", *dashboard], port=system.dashboard_port, path="/"),
-    ]
+    if system.delivery:
+        parts += [_part(system, "relay", [*delivery, "relay"]), _part(system, "worker-0", [*delivery, "worker"])]
+    if port := system.outbox_port:
+        command = [sys.executable, "-m", "delivery.outbox", "--port", str(port)]
+        parts.append(_part(system, "outbox", command, port=port, path="/outbox"))
+    if port := system.dashboard_port:
+        command = [sys.executable, "-m", "rq_dashboard", "--bind", HOST, "--port", str(port), "--json"]
+        parts.append(_part(system, "dashboard", [*command, "--redis-url", system.redis_url], port=port, path="/"))
+    return parts
 
 
 def _part(system: System, name: str, command: list[str], *, port: int = 0, path: str = "") -> Part:
