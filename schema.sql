@@ -320,8 +320,7 @@ create index if not exists deliveries_by_publication on deliveries (publication_
 create index if not exists deliveries_by_user on deliveries (tenant, user_id, channel, category, created_at);
 create unique index if not exists deliveries_once on deliveries (notification_id, publication_id, channel, address)
     where address is not null and event is null;
-create unique index if not exists deliveries_by_provider on deliveries (provider, provider_id)
-    where provider_id is not null;
+create index if not exists deliveries_by_provider on deliveries (provider, provider_id) where provider_id is not null;
 
 -- One request to a provider: written before it is made, finished with its answer.
 create table if not exists attempts (
@@ -409,22 +408,31 @@ create function add_deliveries(
 $$;
 
 -- Lock the inboxes of the users whose deliveries are claimed, then those deliveries that are still queued. From here on
--- no read, publish or change of these users commits before the claim does.
+-- no read, publish or change of these users commits before the claim does. Where the category has a digest, what else
+-- waits for it is locked too (`joins`); a row that somebody else holds just now will be in the next digest.
 drop function if exists lock_claims;
-create function lock_claims(ids uuid[]) returns setof uuid language plpgsql as $$
+create function lock_claims(ids uuid[]) returns table (id uuid, joins boolean) language plpgsql as $$
+#variable_conflict use_column
 begin
     perform from inboxes i
     where (i.tenant, i.user_id) in (select d.tenant, d.user_id from deliveries d where d.id = any (ids))
     order by i.tenant, i.user_id for update;
-    return query select d.id from deliveries d
+    return query select d.id, false from deliveries d
     where d.id = any (ids) and d.state = 'queued' order by d.id for update skip locked;
+    return query select o.id, true from deliveries o
+    where o.state in ('pending', 'queued') and o.message is null and o.id <> all (ids)
+        and (o.tenant, o.user_id, o.channel, o.category) in (
+            select d.tenant, d.user_id, d.channel, d.category from deliveries d
+            join categories c on c.tenant = d.tenant and c.name = d.category and c.digest ? d.channel
+            where d.id = any (ids) and d.state = 'queued')
+    for update skip locked;
 end
 $$;
 
 -- Everything a delivery's decision and text depend on, as it is now.
 drop view if exists delivery_facts;
 create view delivery_facts as
-select d.*, n.content, n.created_at as published_at, n.change as notification_change,
+select d.*, clock_timestamp() as decided_at, n.content, n.created_at as published_at, n.change as notification_change,
     n.read_at is not null or n.read_seq <= i.read_seq as is_read,
     n.seen or n.created_seq <= i.seen_seq as is_seen,
     n.read_at, n.tags, n.repeat_count, b.status as publication_status, b.options,
@@ -443,7 +451,12 @@ select d.*, n.content, n.created_at as published_at, n.change as notification_ch
         where o.tenant = d.tenant and o.user_id = d.user_id and o.channel = d.channel and o.category = d.category
             and o.notification_id <> d.notification_id and o.state in ('sending', 'unknown', 'sent', 'delivered')
             and o.claimed_at > now() - (c.throttle -> d.channel ->> 'window_seconds')::float * interval '1 second')
-    else 0 end as recent
+    else 0 end as recent,
+    (select json_build_object('title', t.title, 'body', t.body, 'html', t.html) from templates t
+        where t.tenant = d.tenant and t.category = coalesce(b.options ->> 'template', d.category)
+            and t.channel = d.channel and t.locale in (u.locale, split_part(u.locale, '-', 1), 'en')
+        order by array_position(array[u.locale, split_part(u.locale, '-', 1), 'en'], t.locale), t.version desc
+        limit 1) as template
 from deliveries d
 left join notifications n on n.id = d.notification_id
 left join inboxes i on i.tenant = d.tenant and i.user_id = d.user_id

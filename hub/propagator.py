@@ -48,7 +48,7 @@ class Propagator:
     ) -> None:
         self._url = url
         self._prefix = prefix
-        self._control_channel = f"{prefix}:control".encode()
+        self.control_channel = f"{prefix}:control".encode()
         self._heartbeat_channel = f"{prefix}:heartbeat:{node_id}".encode()
         self._receive = receive
         self._control = control
@@ -59,14 +59,13 @@ class Propagator:
         self._subscriber: RespConnection | None = None
         self._heard_at = 0.0
         self._trouble: asyncio.Future[None] | None = None  # fails when a connection is lost
-        self._missed = False
         self._runner: asyncio.Task[None] | None = None
         self.rebuilds = 0
         self.online = False
 
     def channel(self, key: UserKey) -> bytes:
         """Name a user's channel."""
-        return f"{self._prefix}:user:{key.tenant}:{key.user}".encode()
+        return channel_name(self._prefix, key)
 
     def start(self) -> None:
         """Begin to connect; never waits, the hub works without Redis."""
@@ -83,14 +82,11 @@ class Propagator:
         """Send a frame to every node that holds the user's connections; a failure is repaired later, never raised."""
         self._publish(self.channel(key), frame.pack())
 
-    def announce(self, message: bytes) -> bool:
-        """Tell something to every node, this one included; False if it cannot be sent now."""
-        return self._publish(self._control_channel, message)
-
-    def _publish(self, channel: bytes, payload: bytes) -> bool:
-        sent = self.online and self._publisher is not None and self._publisher.send(b"PUBLISH", channel, payload)
-        self._missed |= not sent
-        return sent
+    def _publish(self, channel: bytes, payload: bytes) -> None:
+        if not self.online or self._publisher is None:
+            return  # every node is told to check once this one is back
+        if not self._publisher.send(b"PUBLISH", channel, payload):
+            self._fail("Redis takes nothing more")
 
     def subscribe(self, key: UserKey) -> asyncio.Future[None]:
         """Listen to a user's channel; the future is done once Redis confirmed, or at once while it is away."""
@@ -130,14 +126,14 @@ class Propagator:
         self._heard_at = loop.time()
         last = loop.create_future()
         self._acknowledged[self._heartbeat_channel] = last
-        for channels in _batches([*self._channels, self._control_channel, self._heartbeat_channel]):
+        for channels in _batches([*self._channels, self.control_channel, self._heartbeat_channel]):
             self._subscriber.send(b"SUBSCRIBE", *channels)
         self.online = True
         await self._watch_until(last)
         log.info("propagating", extra={"channels": len(self._channels)})
         self._recovered()
-        if self._missed:
-            self._missed = not self.announce(b"check")
+        if self.rebuilds:  # what was on its way to the other nodes may never have arrived
+            self._publish(self.control_channel, b"check")
         await self._watch_until(loop.create_future())
 
     async def _watch_until(self, done: asyncio.Future[None]) -> None:
@@ -176,7 +172,6 @@ class Propagator:
 
     def _on_published(self, reply: Reply) -> None:
         if isinstance(reply, hiredis.ReplyError):
-            self._missed = True
             self._fail(f"Redis refused to publish: {reply}")
 
     def _on_message(self, reply: Reply) -> None:
@@ -193,7 +188,7 @@ class Propagator:
     def _on_payload(self, channel: bytes, payload: bytes) -> None:
         if channel == self._heartbeat_channel:
             return
-        if channel == self._control_channel:
+        if channel == self.control_channel:
             self._control(payload)
             return
         key = self._channels.get(channel)
@@ -205,6 +200,11 @@ class Propagator:
             log.warning("a malformed frame was dropped", extra={"bytes": len(payload)})
             return
         self._receive(key, frame)
+
+
+def channel_name(prefix: str, key: UserKey) -> bytes:
+    """Name a user's channel, for whoever has a change of theirs to tell."""
+    return f"{prefix}:user:{key.tenant}:{key.user}".encode()
 
 
 def _batches(channels: list[bytes]) -> Iterable[list[bytes]]:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import asyncpg
 
-from hub.config import Settings
+from hub.config import Shared
 from hub.errors import Unavailable
 
 ACQUIRE_SECONDS = 2.0
@@ -40,7 +40,7 @@ class Locked(Unavailable):
 class Database:
     """A pool of connections to Postgres; open it in the lifespan, close it last."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Shared) -> None:
         self._settings = settings
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 

@@ -1,13 +1,21 @@
-"""Recording providers and the real edges that speak to them."""
+"""Recording providers, the real edges that speak to them, and an office in which a test does the work itself."""
 
+from urllib.parse import urlsplit
+
+import asyncpg
 import pytest
 
 from delivery.channel import Message
+from delivery.config import DeliverySettings
+from delivery.edges import Edges
 from delivery.email import Resend
 from delivery.http import Http
 from delivery.outbox import Outbox, Script, Server, create_app
 from delivery.push import Fcm
 from delivery.sms import Twilio
+from hub.store import Database
+from hub.store.migration import migrate
+from tests.delivery.office import TABLES, Office
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
 TIMEOUT_SECONDS = 0.6
@@ -75,3 +83,37 @@ def message():
         return Message(**(fields | changes))
 
     return build
+
+
+@pytest.fixture(scope="session")
+async def delivery_url(services):
+    """A database of delivery's own: a relay works on everything it finds."""
+    parts = urlsplit(services.database_url)
+    admin = await asyncpg.connect(services.database_url)
+    await admin.execute("drop database if exists delivery_tests")
+    await admin.execute("create database delivery_tests")
+    await admin.close()
+    url = parts._replace(path="/delivery_tests").geturl()
+    await migrate(url)
+    return url
+
+
+@pytest.fixture
+def delivery_settings(delivery_url, services):
+    return DeliverySettings(
+        database_url=delivery_url,
+        redis_url=services.redis_url,
+        provider_timeout_seconds=TIMEOUT_SECONDS,
+        retry_base_seconds=10,
+        retry_max_attempts=4,
+        breaker_failures=1000,
+    )
+
+
+@pytest.fixture
+async def office(delivery_settings, providers):
+    database = await Database(delivery_settings).open()
+    await database.fetch(f"truncate {', '.join(TABLES.split())}")
+    edges = Edges({"email": [providers.resend], "sms": [providers.twilio], "push": [providers.fcm]})
+    yield Office(database, delivery_settings, edges)
+    await database.close()

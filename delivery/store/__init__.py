@@ -1,0 +1,1 @@
+"""Every SQL statement of delivery, by who needs it: worker, relay, timers, API."""
