@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from hub.api.notifications import accept
+from hub.api.notifications import REPLAYED, accept
 from hub.api.operation import Call, Resource
 from hub.errors import FieldError, IdempotencyMismatch, Invalid, TooLarge, Unavailable
 from hub.notification import publication_name
@@ -72,6 +72,7 @@ _CLOUD: TypeAdapter[CloudEvent] = TypeAdapter(CloudEvent)
     body=dict[str, Any],
     documented=Event,
     answers={202: EventAccepted},
+    answer_headers=REPLAYED,
     errors=(IdempotencyMismatch, TooLarge, Unavailable),
     media_types=("application/json", CLOUDEVENTS),
 )

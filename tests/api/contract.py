@@ -1,8 +1,8 @@
 """The OpenAPI document as a judge: every answer a test gets is compared with what the document promises.
 
-`Contract.judge` is the response hook of every client in this package. It knows no operation by name: a route that is not
-in the document, a status, header or field that it does not mention, and one that it promises and that is missing, all
-fail the test that happened to see them.
+`Contract.judge` is the response hook of every client in this package. It knows no operation by name: a route that is
+not in the document, a status, header or field that it does not mention, and one that it promises and that is missing,
+all fail the test that happened to see them.
 """
 
 import re
