@@ -59,7 +59,7 @@ class Feed:
 
     __slots__ = ("_held", "_read", "_repairing", "connections", "cursor", "key", "ready")
 
-    def __init__(self, key: UserKey, read: Read, ready: Awaitable[None]) -> None:
+    def __init__(self, key: UserKey, read: Read, ready: asyncio.Future[None]) -> None:
         self.key = key
         self.cursor: Cursor | None = None
         self.connections: list[Connection] = []

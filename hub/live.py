@@ -1,42 +1,40 @@
-"""Being connected: the feeds of the users on this node, and the promise that nothing is missing from them.
+"""Being connected: the feeds of the users on this node, how one gets in, and what all nodes are told.
 
 A connection registers with its user's feed first and reads the snapshot second: nothing can fall between the two.
-What is lost between nodes is found by `check_positions`, one statement for thousands of users, every half minute and at
-once after every interruption: it turns a lossy propagation into at-least-once, and the feeds turn that into exactly
-once. Called by the hub for changes and by the transports for connections; knows neither HTTP nor SQL.
+What is lost between nodes, `repair` finds. Called by the hub for changes and by the transports for connections; knows
+neither HTTP nor SQL.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from contextlib import suppress
-from itertools import islice
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import orjson
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from hub import protocol
 from hub.config import Settings
 from hub.connection import Connection
-from hub.errors import DISCONNECTED, REPLACED, HubError, Unavailable
-from hub.feed import Changes, Feed
+from hub.errors import DISCONNECTED, REPLACED, Unavailable
+from hub.feed import Feed
 from hub.identity import UserKey
 from hub.metrics import Metrics
 from hub.notification import new_id
 from hub.propagator import Propagator
 from hub.protocol import Counts, Cursor, Frame
+from hub.repair import Repairs
 from hub.roster import Roster
 from hub.store import Inboxes
 from hub.store.inboxes import Snapshot
 
 SUBSCRIBE_SECONDS = 1.0
-OVERTAKEN_SECONDS = 0.02  # frames of two nodes may overtake each other; longer than that they are lost
-POSITIONS = 2000
+TEND_SECONDS = 1.0
+LAG_SECONDS = 0.05
 
 log = logging.getLogger("hub.live")
 
@@ -60,21 +58,18 @@ class Live:
             recovered=self._recovered,
         )
         self._settings = settings
-        self._inboxes = inboxes
         self._redis = redis
         self._metrics = metrics
         self._feeds: dict[UserKey, Feed] = {}
-        # Snapshots and repairs leave publishes a share of the pool, however many clients come back at once.
-        self._reading = asyncio.Semaphore(max(1, settings.database_pool - 4))
+        self._repairs = Repairs(settings, inboxes, metrics, feeds=self._feeds, spawn=self.spawn)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._check_now = asyncio.Event()
         metrics.users.set_function(lambda: len(self._feeds))
 
     def open(self) -> None:
         """Start to listen to the other nodes and to tend the connections."""
         self.propagator.start()
-        self._spawn(self._every(1.0, self._tend))
-        self._spawn(self._keep_checking())
+        for duty in (self._tend, self._repairs.check_in_time, self._measure_lag):
+            self.spawn(self._keep(duty))
 
     async def close(self) -> None:
         """Stop everything that runs on its own."""
@@ -104,10 +99,14 @@ class Live:
         feed = self._register(connection)
         self._metrics.connections.labels(connection.transport).inc()
         self._metrics.connects.labels(connection.transport).inc()
-        with suppress(TimeoutError):  # Redis is slow: the position check after its acknowledgement covers for it
+        try:
             await asyncio.wait_for(asyncio.shield(feed.ready), SUBSCRIBE_SECONDS)
-        snapshot = await self._read(connection.key, cursor.seq if cursor else None, items or 0)
+        except TimeoutError:  # Redis is slow: what happens before it hears us is found once it has
+            feed.ready.add_done_callback(lambda _: self._repairs.check_soon())
+        snapshot = await self._repairs.read(connection.key, cursor.seq if cursor else None, items or 0)
         feed.start(snapshot.changes.counts)
+        if feed.has_gap:  # what came while the snapshot was read does not follow it
+            self._repairs.close_gap(feed)
         opening = self._opening(connection, snapshot, cursor, with_items=items is not None)
         connection.open(opening, snapshot.changes.counts)
 
@@ -128,7 +127,7 @@ class Live:
         key = connection.key
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = Feed(key, self._read_changes, self.propagator.subscribe(key))
+            feed = self._feeds[key] = Feed(key, self._repairs.read_changes, self.propagator.subscribe(key))
         open_ones = [other for other in feed.connections if other.closing is None]
         for oldest in open_ones[: max(0, len(open_ones) + 1 - self._settings.max_connections_per_user)]:
             oldest.close(REPLACED)
@@ -164,102 +163,76 @@ class Live:
         cursor = Cursor(counts.epoch, counts.seq)
         return protocol.resync(reason, cursor, unread=counts.unread, unseen=counts.unseen)
 
-    # What keeps the promise
+    # What other nodes say
 
     def _receive(self, key: UserKey, frame: Frame) -> None:
-        """Take a change of a user connected here; if one before it is missing, wait a moment and then read it."""
+        """Take a change of a user connected here."""
         feed = self._feeds.get(key)
         if feed is None:
             return
         had_gap = feed.has_gap
         feed.receive(frame)
         if feed.has_gap and not had_gap:
-            self._spawn(self._close_gap(feed))
-
-    async def _close_gap(self, feed: Feed) -> None:
-        await asyncio.sleep(OVERTAKEN_SECONDS)
-        while feed.has_gap and feed.connections:
-            await self._repair(feed)
-
-    async def _repair(self, feed: Feed) -> None:
-        """Repair a feed, however long the database takes to come back."""
-        while feed.connections:
-            try:
-                self._metrics.repairs.inc()
-                await feed.repair()
-                break
-            except HubError as error:
-                log.warning("a feed waits for its repair: %s", error)
-                await asyncio.sleep(random.uniform(0.5, 1.5))  # noqa: S311 (jitter)
-
-    async def check_positions(self) -> None:
-        """Compare every feed with the database, in few statements; repair those that are behind."""
-        keys = iter([key for key, feed in self._feeds.items() if feed.cursor is not None])
-        while chunk := list(islice(keys, POSITIONS)):
-            async with self._reading:
-                positions = await self._inboxes.positions(chunk)
-            for key, cursor in positions.items():
-                feed = self._feeds.get(key)
-                if feed is not None and feed.is_behind(cursor):
-                    self._spawn(self._repair(feed))
+            self._repairs.close_gap(feed)
 
     def _recovered(self) -> None:
         self._metrics.rebuilds.inc()
-        self._check_now.set()
+        self._repairs.check_soon()
 
-    async def _keep_checking(self) -> None:
-        """Check positions every so often, and at once when propagation was interrupted."""
-        while True:
-            seconds = self._settings.position_check_seconds * random.uniform(0.8, 1.2)  # noqa: S311 (jitter)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._check_now.wait(), seconds)
-            self._check_now.clear()
+    def _obey(self, message: bytes) -> None:
+        """Do what all nodes are told to."""
+        verb, _, argument = message.partition(b" ")
+        if verb == b"check":
+            self._repairs.check_soon()
+        elif verb == b"disconnect":
             try:
-                await self.check_positions()
-            except HubError as error:
-                log.warning("positions could not be checked: %s", error)
-                await asyncio.sleep(1)
-                self._check_now.set()
+                feed = self._feeds.get(UserKey(*orjson.loads(argument)))
+            except (ValueError, TypeError):
+                log.warning("an order nobody understands was ignored")
+                return
+            for connection in list(feed.connections) if feed else ():
+                connection.close(DISCONNECTED)
 
-    async def _read(self, key: UserKey, since: int | None, items: int = 0) -> Snapshot:
-        async with self._reading:
-            return await self._inboxes.open(key, since=since, limit=self._settings.replay_limit, items=items)
+    # Asked of all nodes
 
-    async def _read_changes(self, key: UserKey, since: int) -> Changes:
-        return (await self._read(key, since)).changes
-
-    # Told to all nodes
-
-    def disconnect(self, key: UserKey) -> None:
-        """Close a user's connections on every node; raise `Unavailable` if the others cannot be told now."""
-        message = b"disconnect " + orjson.dumps(key)
-        self._obey(message)
-        if not self.propagator.announce(message):
-            raise Unavailable("the other nodes cannot be reached, try again", retry_after_seconds=1)
+    async def disconnect(self, key: UserKey) -> None:
+        """Close a user's connections on every node; raise `Unavailable` unless Redis confirms that it told them."""
+        order = b"disconnect " + orjson.dumps([*key])
+        self._obey(order)
+        try:
+            await self._redis.publish(self.propagator.control_channel, order)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise Unavailable("the other nodes cannot be reached, try again", retry_after_seconds=1) from error
 
     async def nodes_of(self, key: UserKey) -> int:
         """Count the nodes a user is connected to; raises what redis-py raises."""
         ((_, nodes),) = await self._redis.pubsub_numsub(self.propagator.channel(key))
         return int(nodes)
 
-    def _obey(self, message: bytes) -> None:
-        verb, _, argument = message.partition(b" ")
-        if verb == b"check":
-            self._check_now.set()
-        elif verb == b"disconnect":
-            feed = self._feeds.get(UserKey(*orjson.loads(argument)))
-            for connection in list(feed.connections) if feed else ():
-                connection.close(DISCONNECTED)
+    # What runs on its own
 
-    def _tend(self) -> None:
+    async def _keep(self, duty: Callable[[], Awaitable[None]]) -> None:
+        """Do a duty again and again, whatever happens: without it connections would live for ever, or miss things."""
+        while True:
+            try:
+                await duty()
+            except Exception:
+                log.exception("a duty failed and is taken up again in a second")
+                await asyncio.sleep(1)
+
+    async def _tend(self) -> None:
+        await asyncio.sleep(TEND_SECONDS)
         self.roster.tend(asyncio.get_running_loop().time(), time.time())
 
-    async def _every(self, seconds: float, act: Callable[[], None]) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            act()
+    async def _measure_lag(self) -> None:
+        """Measure how long what is due has to wait for the event loop."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + LAG_SECONDS
+        await asyncio.sleep(LAG_SECONDS)
+        self._metrics.lag.observe(loop.time() - due)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something run on its own; a failure is logged, `close` ends it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)

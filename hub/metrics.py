@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
@@ -26,6 +27,14 @@ class Metrics:
         self.resyncs = Counter("hub_resyncs", "Clients told to reload", ["reason"], registry=self.registry)
         self.rebuilds = Counter("hub_propagator_rebuilds", "Propagator connections rebuilt", registry=self.registry)
         self.users = Gauge("hub_users", "Users connected to this node", registry=self.registry)
+        self.tasks = Gauge("hub_tasks", "Tasks of the event loop", registry=self.registry)
+        self.tasks.set_function(lambda: len(asyncio.all_tasks()))
+        self.lag = Histogram(
+            "hub_event_loop_lag_seconds",
+            "How much later than due the event loop woke up",
+            registry=self.registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+        )
         self.batches = Histogram(
             "hub_commit_batch_size",
             "Notifications per commit",

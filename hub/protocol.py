@@ -79,6 +79,7 @@ class Frame:
     def unpack(cls, data: bytes) -> Self:
         """Decode what `pack` made; raise `ValueError` if it is something else."""
         header, _, json = data.partition(b"\n")
+        json.decode()  # what is no UTF-8 would only fail later, where it is encoded for clients
         name, epoch, seq, unread, unseen = header.decode().split(" ")
         return cls(name, json, cursor=Cursor(epoch, int(seq)), unread=int(unread), unseen=int(unseen))
 

@@ -39,10 +39,14 @@ class RespConnection(asyncio.Protocol):
         """Connect and sign in as the URL says; raise `OSError` or `TimeoutError` after a second at the latest."""
         options: dict[str, Any] = dict(parse_url(url))
         connection = cls(reply, lost)
-        async with asyncio.timeout(CONNECT_SECONDS):
-            await connection._connect(options)
-            if options.get("password"):
-                await connection._ask(b"AUTH", *_credentials(options))
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await connection._connect(options)
+                if options.get("password"):
+                    await connection._ask(b"AUTH", *_credentials(options))
+        except BaseException:
+            connection.abort()
+            raise
         return connection
 
     async def _connect(self, options: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ async def presence(call: Call) -> Response:
 )
 async def disconnect(call: Call) -> Response:
     """Close a user's connections on every node, within a second."""
-    call.hub.live.disconnect(_user(call))
+    await call.hub.live.disconnect(_user(call))
     return call.answer(status=204)
 
 
