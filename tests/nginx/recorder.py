@@ -20,6 +20,9 @@ from hub.errors import HubError
 # Makes loopback count as outside: a change to the configuration's text.
 OUTSIDE = [("        127.0.0.0/8 1;\n", "")]
 
+FLOOD_BYTES = 64 * 1024 * 1024
+CHUNK = b":" * 65_535 + b"\n"
+
 
 def free_socket():
     """Return a socket with an address of its own, not listening yet."""
@@ -37,6 +40,7 @@ class Recorder:
         self.draining = False
         self.seen = []
         self.next_event = asyncio.Event()
+        self.flooded = asyncio.Event()
         every = ["GET", "POST", "PUT", "DELETE", "TRACE"]
         app = Starlette(
             routes=[
@@ -74,6 +78,14 @@ class Recorder:
         sent = self._record(request.scope)
         if self.draining:
             return Response("draining", 503)
+
+        async def flood():
+            for _ in range(FLOOD_BYTES // len(CHUNK)):
+                yield CHUNK
+            self.flooded.set()
+
+        if "flood" in request.query_params:
+            return StreamingResponse(flood(), media_type="text/event-stream")
 
         async def events():
             yield f"data: {json.dumps(sent)}\n\n"
