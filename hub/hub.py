@@ -8,6 +8,7 @@ way, `live` finds and repairs. Nothing here knows HTTP, WebSocket or SQL.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -27,6 +28,7 @@ from hub.store import Database, Inboxes, Publications
 from hub.store.publications import Outcome, Publication
 
 MAX_TOLD = 100
+MAX_CHANGED = 500
 
 
 class Hub:
@@ -72,9 +74,10 @@ class Hub:
     async def archive_read(self, key: UserKey) -> Counts:
         """Put away what is read; what is read while this runs may stay."""
         ids = await self.inboxes.read_ids(key)
-        if ids:
-            return await self.change(key, ids, "archived")
-        return await self.inboxes.counts(key) or Counts("", 0, 0, 0, 0, 0)
+        for start in range(0, len(ids), MAX_CHANGED):  # in turns, so that nobody waits for a full inbox
+            with suppress(NotFound):  # deleted meanwhile
+                await self.change(key, ids[start : start + MAX_CHANGED], "archived")
+        return await self.inboxes.counts(key)
 
     async def change_all(self, key: UserKey, change: Literal["read_all", "seen"], up_to: int | None) -> Counts:
         """Mark everything up to a seq (none: everything) as read or seen."""

@@ -12,10 +12,10 @@ from starlette.responses import Response
 
 from hub.api.operation import USER, Call, Handler, Resource
 from hub.errors import FieldError, Invalid, NotFound, Unavailable
-from hub.notification import Change, Notification, parse_name
+from hub.notification import Change, parse_name
 from hub.protocol import Counts
 from hub.publication import Category, Request, Tagged
-from hub.store.inboxes import Filter
+from hub.store.listing import Filter
 
 resource = Resource("Inbox")
 
@@ -49,7 +49,10 @@ class Item(BaseModel):
 
 
 class Listed(BaseModel):
-    """A page, newest first, and the counts at the same moment."""
+    """A page, newest first, and the counts at the same moment.
+
+    Only a page without `next_cursor` is the last: one for a rare category or tag may be short, or empty, and go on.
+    """
 
     items: list[Item]
     next_cursor: str | None
@@ -115,9 +118,10 @@ async def show(call: Call) -> Response:
         category=query.category,
         tag=query.tag,
     )
-    items, next_cursor = page.items[: query.limit], None
-    if len(page.items) > query.limit:
-        next_cursor = _encode_cursor(items[-1])
+    items = page.items[: query.limit]
+    below = items[-1].created_seq if len(page.items) > query.limit else page.below
+    next_cursor = None if below is None else _encode_cursor(below)
+    if next_cursor is not None:
         url = call.request.url.include_query_params(cursor=next_cursor)
         call.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
     counts = page.counts
@@ -143,15 +147,21 @@ async def show(call: Call) -> Response:
 )
 async def count(call: Call) -> Response:
     """Count what is unread and unseen."""
-    counts = await call.hub.inboxes.counts(call.key)
-    etag = f'"{counts.epoch}-{counts.seq}"' if counts else '"none"'
-    call.headers |= {"ETag": etag, "Cache-Control": "private, no-cache"}
-    known = {tag.strip().removeprefix("W/") for tag in call.request.headers.get("if-none-match", "").split(",")}
-    if etag in known or "*" in known:
+    known = {tag.strip().removeprefix("W/") for tag in call.request.headers.get("if-none-match", "").split(",")} - {""}
+    counts, by_category = await call.hub.inboxes.counts(call.key), dict[str, int]()
+    unchanged = _etag(counts) in known or "*" in known
+    if counts.unread and not unchanged:
+        counts, by_category = await call.hub.inboxes.unread_by_category(call.key)
+    call.headers |= {"ETag": _etag(counts), "Cache-Control": "private, no-cache"}
+    if unchanged:
         return call.answer(status=304)
-    by_category = await call.hub.inboxes.unread_by_category(call.key) if counts and counts.unread else {}
-    unread, unseen, seq = (counts.unread, counts.unseen, counts.seq) if counts else (0, 0, 0)
-    return call.answer({"unread": unread, "unseen": unseen, "seq": seq, "by_category": by_category})
+    return call.answer(
+        {"unread": counts.unread, "unseen": counts.unseen, "seq": counts.seq, "by_category": by_category}
+    )
+
+
+def _etag(counts: Counts) -> str:
+    return f'"{counts.epoch or "none"}-{counts.seq}"'
 
 
 def _changing(change: Change) -> Handler:
@@ -221,8 +231,8 @@ def _changed(call: Call, counts: Counts) -> Response:
     return call.answer({"seq": counts.seq, "unread": counts.unread, "unseen": counts.unseen})
 
 
-def _encode_cursor(item: Notification) -> str:
-    return base64.urlsafe_b64encode(b"c%d" % item.created_seq).decode().rstrip("=")
+def _encode_cursor(created_seq: int) -> str:
+    return base64.urlsafe_b64encode(b"c%d" % created_seq).decode().rstrip("=")
 
 
 def _decode_cursor(text: str) -> int:

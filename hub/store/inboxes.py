@@ -12,16 +12,10 @@ from hub.identity import UserKey
 from hub.notification import Change, Notification
 from hub.protocol import Counts, Cursor
 from hub.store.database import Database
+from hub.store.listing import INBOX, ITEM, PAGE, UNREAD_BY_CATEGORY, Filter
 
-Filter = Literal["all", "unread", "archived", "snoozed"]
-
-_INBOX = "i.epoch, i.last_seq, i.unread, i.unseen, i.read_seq as inbox_read_seq, i.seen_seq as inbox_seen_seq"
-_ITEM = (
-    "n.id, n.seq, n.created_seq, n.read_seq, n.change, n.created_at, n.content, n.repeat_count, n.seen, n.read_at,"
-    " n.archived_at, n.snoozed_until, n.expires_at"
-)
 _OPEN = f"""
-select {_INBOX}, i.changed_seq, i.change as inbox_change, n.part, {_ITEM}
+select {INBOX}, i.changed_seq, i.change as inbox_change, n.part, {ITEM}
 from inboxes i
 left join lateral (
     (select 'change' as part, c.* from notifications c
@@ -34,12 +28,8 @@ left join lateral (
 ) n on true
 where i.tenant = $1 and i.user_id = $2
 """
-_LISTED: dict[Filter, str] = {
-    "all": "n.active",
-    "unread": "n.active and n.read_at is null and n.read_seq > i.read_seq",
-    "archived": "n.archived_at is not null and not n.removed",
-    "snoozed": "n.snoozed_until is not null and not n.removed",
-}
+NO_COUNTS = Counts("", 0, 0, 0, 0, 0)
+END = 2**63 - 1
 
 
 class Snapshot(NamedTuple):
@@ -58,10 +48,11 @@ class Changed(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page of a list, and the counts at the same moment."""
+    """A page of a list and the counts at the same moment; `below`: where to go on, if it is short but not the last."""
 
     counts: Counts
     items: list[Notification]
+    below: int | None = None
 
 
 class Inboxes:
@@ -96,22 +87,20 @@ class Inboxes:
         )
         return {UserKey(row[0], row[1]): Cursor(row[2], row[3]) for row in rows}
 
-    async def counts(self, key: UserKey) -> Counts | None:
-        """Read the counts of an inbox; None if the user has none yet."""
+    async def counts(self, key: UserKey) -> Counts:
+        """Read the counts of an inbox; `NO_COUNTS` if the user has none yet."""
         rows = await self._database.fetch(
-            f"select {_INBOX} from inboxes i where i.tenant = $1 and i.user_id = $2",
+            f"select {INBOX} from inboxes i where i.tenant = $1 and i.user_id = $2",
             *key,
         )
-        return _counts(rows[0]) if rows else None
+        return _counts(rows[0]) if rows else NO_COUNTS
 
-    async def unread_by_category(self, key: UserKey) -> dict[str, int]:
-        """Count the unread notifications of each category, looking at nothing but unread ones."""
-        rows = await self._database.fetch(
-            f"select n.category, count(*) from inboxes i join notifications n using (tenant, user_id)"
-            f" where i.tenant = $1 and i.user_id = $2 and ({_UNREAD_ABOVE} or {_UNREAD_AGAIN}) group by n.category",
-            *key,
-        )
-        return {row[0]: row[1] for row in rows}
+    async def unread_by_category(self, key: UserKey) -> tuple[Counts, dict[str, int]]:
+        """Read the counts with the unread ones of each category, all of one moment; looks at unread ones only."""
+        rows = await self._database.fetch(UNREAD_BY_CATEGORY, *key)
+        if not rows:
+            return NO_COUNTS, {}
+        return _counts(rows[0]), {row["category"]: row["of_category"] for row in rows if row["category"] is not None}
 
     async def page(
         self,
@@ -124,29 +113,12 @@ class Inboxes:
         tag: str | None = None,
     ) -> Page:
         """Read a page of a list, newest first, below `before` (a `created_seq`); the rows and the counts agree."""
-        rows = await self._database.fetch(
-            f"""
-            select {_INBOX}, {_ITEM} from inboxes i
-            left join lateral (
-                select n.* from notifications n
-                where n.tenant = i.tenant and n.user_id = i.user_id and {_LISTED[filter]}
-                    and ($3::bigint is null or n.created_seq < $3)
-                    and ($4::text is null or n.category = $4)
-                    and ($5::text is null or n.tags @> array[$5])
-                order by n.created_seq desc limit $6
-            ) n on true
-            where i.tenant = $1 and i.user_id = $2
-            order by n.created_seq desc
-            """,
-            *key,
-            before,
-            category,
-            tag,
-            limit,
-        )
+        bound = END if before is None else before
+        rows = await self._database.fetch(PAGE[filter], *key, bound, category, tag, limit)
         if not rows:
-            return Page(Counts("", 0, 0, 0, 0, 0), [])
-        return Page(_counts(rows[0]), [_notification(row) for row in rows if row["id"] is not None])
+            return Page(NO_COUNTS, [])
+        items = [_notification(row) for row in rows if row["id"] is not None]
+        return Page(_counts(rows[0]), items, rows[0]["below"])
 
     async def change(
         self, key: UserKey, ids: Sequence[UUID], change: Change, until: datetime | None = None
@@ -154,7 +126,7 @@ class Inboxes:
         """Change some notifications, each under its own seq; None if none of them exists."""
         rows = await self._database.fetch(
             "select changed, epoch, last_seq, unread, unseen, c.read_seq as inbox_read_seq,"
-            f" c.seen_seq as inbox_seen_seq, {_ITEM.replace('n.', '(c.notification).')}"
+            f" c.seen_seq as inbox_seen_seq, {ITEM.replace('n.', '(c.notification).')}"
             " from change_notifications($1, $2, $3, $4, $5) c",
             *key,
             list(ids),
@@ -186,13 +158,6 @@ class Inboxes:
             *key,
         )
         return [row[0] for row in rows]
-
-
-_UNREAD_ABOVE = "(n.active and n.read_at is null and n.created_seq > i.read_seq)"
-_UNREAD_AGAIN = (
-    "(n.active and n.read_at is null and n.read_seq > n.created_seq and n.read_seq > i.read_seq"
-    " and n.created_seq <= i.read_seq)"
-)
 
 
 def _counts(row: Any) -> Counts:
