@@ -3,88 +3,157 @@
 One round trip and one commit of Postgres serve up to 256 notifications; an idle hub sends a publish at once, because
 there is no timer: only statements in flight make others wait. What belongs together (a batch) stays together. When a
 shared statement fails for a reason that may lie in one of them, each is tried alone, so that a bad one never fails its
-neighbours. Rejected: a timer (latency for nothing), a queue per user (no sharing where it matters).
+neighbours. A user is in one statement at a time: the row lock would make the second wait anyway, and with it all that
+share it. Whose row somebody else keeps locked is tried alone until that ends, so the others wait for it once at most.
+Rejected: a timer (latency for nothing), a queue per user (no sharing where it matters).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from hub.errors import Invalid
+from hub.identity import UserKey
 from hub.store.database import Locked, Refused
 from hub.store.publications import Outcome, Publication
 
 MAX_IN_FLIGHT = 2
+MAX_ALONE = 4
 MAX_ROWS = 256
 
 Store = Callable[[Sequence[Publication]], Awaitable[list[Outcome]]]
 
 
+class _Group:
+    """Publications that belong together, and who waits for them."""
+
+    __slots__ = ("alone", "future", "publications", "rows", "users")
+
+    def __init__(self, publications: Sequence[Publication]) -> None:
+        self.publications = publications
+        self.users = {UserKey(p.tenant, user) for p in publications for user in p.users}
+        self.rows = sum(len(p.users) for p in publications)
+        self.alone = False
+        self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+
+    def settle(self, result: list[Outcome] | Exception) -> None:
+        """Answer; a caller who went away is not there to hear it, but what was stored stays stored."""
+        if self.future.done():
+            return
+        if isinstance(result, Refused):
+            self.future.set_exception(Invalid("the database cannot store this"))
+        elif isinstance(result, Exception):
+            self.future.set_exception(result)
+        else:
+            self.future.set_result(result)
+
+
 class GroupCommit:
-    """Stores publications, many at a time. `observe(rows)` is called with the size of each statement."""
+    """Stores publications, many at a time. `observe(rows)` is called with the size of each shared statement."""
 
     def __init__(self, store: Store, observe: Callable[[int], None]) -> None:
         self._store = store
         self._observe = observe
-        self._waiting: deque[tuple[Sequence[Publication], asyncio.Future[list[Outcome]]]] = deque()
-        self._flying: set[asyncio.Task[None]] = set()
+        self._waiting: deque[_Group] = deque()
+        self._busy: set[UserKey] = set()  # whose publications are under way
+        self._stuck: set[UserKey] = set()  # whose row was locked by somebody else when last tried
+        self._shared = 0
+        self._alone = asyncio.Semaphore(MAX_ALONE)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def store(self, publications: Sequence[Publication]) -> list[Outcome]:
         """Store publications that belong together, in one statement; raise what the store raises for them."""
-        future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((publications, future))
-        if len(self._flying) < MAX_IN_FLIGHT:
-            task = asyncio.create_task(self._fly())
-            self._flying.add(task)
-            task.add_done_callback(self._flying.discard)
-        return await future
+        group = _Group(publications)
+        self._waiting.append(group)
+        self._go_on()
+        return await group.future
 
     async def close(self) -> None:
         """Wait for what is in flight."""
-        while self._flying:
-            await asyncio.wait(self._flying)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _go_on(self) -> None:
+        if self._waiting and self._shared < MAX_IN_FLIGHT:
+            self._shared += 1
+            self._spawn(self._fly())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _fly(self) -> None:
-        while self._waiting:
-            groups: list[tuple[Sequence[Publication], asyncio.Future[list[Outcome]]]] = []
-            rows = 0
-            while self._waiting and (not groups or rows + _rows(self._waiting[0][0]) <= MAX_ROWS):
-                group = self._waiting.popleft()
-                groups.append(group)
-                rows += _rows(group[0])
-            self._observe(rows)
-            await self._commit(groups)
-
-    async def _commit(self, groups: Sequence[tuple[Sequence[Publication], asyncio.Future[list[Outcome]]]]) -> None:
+        """Commit what waits, one shared statement after the other."""
         try:
-            outcomes = iter(
-                await self._store([publication for publications, _ in groups for publication in publications])
-            )
+            while groups := self._take():
+                self._observe(sum(group.rows for group in groups))
+                await self._commit(groups)
+        finally:
+            self._shared -= 1
+
+    def _take(self) -> list[_Group]:
+        """Take what shares the next statement, in order; what has to go alone is sent on its way."""
+        taken: list[_Group] = []
+        put_off: list[_Group] = []
+        held, rows = set(self._busy), 0
+        while self._waiting:
+            group = self._waiting.popleft()
+            if not held.isdisjoint(group.users):
+                put_off.append(group)
+                held |= group.users  # so that nothing of its users overtakes it
+            elif group.alone or not self._stuck.isdisjoint(group.users):
+                held |= group.users
+                self._busy |= group.users
+                self._spawn(self._go_alone(group))
+            elif taken and rows + group.rows > MAX_ROWS:
+                self._waiting.appendleft(group)
+                break
+            else:
+                taken.append(group)
+                rows += group.rows
+        self._waiting.extendleft(reversed(put_off))
+        self._busy.update(*(group.users for group in taken))
+        return taken
+
+    async def _go_alone(self, group: _Group) -> None:
+        async with self._alone:
+            await self._commit([group])
+        self._go_on()
+
+    async def _commit(self, groups: Sequence[_Group]) -> None:
+        users = {user for group in groups for user in group.users}
+        try:
+            outcomes = iter(await self._store([publication for group in groups for publication in group.publications]))
         except (Refused, Locked) as error:
             if len(groups) == 1:
-                _settle(groups[0][1], error)
-            else:  # alone, and out of the way of what comes next
-                await asyncio.gather(*(self._commit([group]) for group in groups))
+                self._fail(groups[0], error)
+            else:
+                self._part(groups)
         except Exception as error:  # noqa: BLE001 - whatever it is, every caller must hear of it
-            for _, future in groups:
-                _settle(future, error)
+            for group in groups:
+                group.settle(error)
         else:
-            for publications, future in groups:
-                _settle(future, [next(outcomes) for _ in publications])
+            self._stuck -= users
+            for group in groups:
+                group.settle([next(outcomes) for _ in group.publications])
+        finally:
+            self._busy -= users
 
+    def _part(self, groups: Sequence[_Group]) -> None:
+        """Have each tried alone, before what came later."""
+        for group in reversed(groups):
+            group.alone = True
+            self._waiting.appendleft(group)
 
-def _rows(publications: Sequence[Publication]) -> int:
-    return sum(len(publication.users) for publication in publications)
-
-
-def _settle(future: asyncio.Future[list[Outcome]], result: list[Outcome] | Exception) -> None:
-    if future.done():
-        return  # the caller went away; what was stored stays stored
-    if isinstance(result, Refused):
-        future.set_exception(Invalid("the database cannot store this"))
-    elif isinstance(result, Exception):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
+    def _fail(self, group: _Group, error: Refused | Locked) -> None:
+        """Refuse a group. If it was locked out, so is what waits for the same user: nobody waits for a lock in line."""
+        group.settle(error)
+        if isinstance(error, Locked) and len(group.users) == 1:
+            self._stuck |= group.users
+            for other in [other for other in self._waiting if not group.users.isdisjoint(other.users)]:
+                other.settle(error)
+                self._waiting.remove(other)

@@ -34,6 +34,9 @@ class Store:
                 raise self._failures[name]
         return [Outcome(publication.id, []) for publication in publications]
 
+    def forgive(self, name):
+        del self._failures[name]
+
     async def until(self, statements):
         async with self.begun:
             await asyncio.wait_for(self.begun.wait_for(lambda: len(self.statements) >= statements), 5)
@@ -139,6 +142,58 @@ async def test_a_bad_publish_fails_alone(failure, told):
     assert isinstance(results.pop("bad"), told)
     assert all(isinstance(result, list) for result in results.values())
     assert store.statements[MAX_IN_FLIGHT:] == [["a", "bad", "b"], ["a"], ["bad"], ["b"]]
+
+
+async def test_a_user_is_in_one_statement_at_a_time():
+    """A publish to a user whose last one is under way waits for it; what came later for others does not."""
+    store = Store()
+    publishing = Publishing(store)
+    again = asyncio.create_task(publishing.commit.store([publication("a")]))
+    await store.until(1)
+    await publishing.begin("a", "b")
+    await store.until(2)
+    assert store.statements == [["a"], ["b"]]
+    store.let_go()
+    await publishing.results()
+    await again
+    assert store.statements[2:] == [["a"]]
+
+
+async def test_a_locked_user_is_tried_alone_until_it_works():
+    """Once somebody's row was found locked, their publishes hold up nobody, however many slots they could fill."""
+    failures = {"hot": Locked("held")}
+    store = Store(**failures)
+    publishing = Publishing(store)
+    await publishing.begin("hot")
+    await store.until(1)
+    store.let_go(1)
+    assert isinstance((await publishing.results())["hot"], Locked)
+    await publishing.begin("hot")
+    await store.until(2)
+    await publishing.begin("first0", "first1")
+    await store.until(3)
+    assert store.statements[1:] == [["hot"], ["first0", "first1"]]
+    store.let_go()
+    await publishing.results()
+    store.forgive("hot")
+    await publishing.commit.store([publication("hot")])
+    await asyncio.gather(*(publishing.commit.store([publication(name)]) for name in ("hot", "a")))
+    assert store.statements[-1] == ["hot", "a"]
+
+
+async def test_nobody_waits_in_line_for_a_lock():
+    """When a user's row is found locked, what waits for the same user is refused with it, and nothing else is."""
+    store = Store(hot=Locked("held"))
+    publishing = Publishing(store)
+    first = asyncio.create_task(publishing.commit.store([publication("hot")]))
+    await store.until(1)
+    behind = [asyncio.create_task(publishing.commit.store([publication("hot")])) for _ in range(5)]
+    await publishing.begin("a")
+    store.let_go()
+    refused = await asyncio.wait_for(asyncio.gather(first, *behind, return_exceptions=True), 5)
+    assert all(isinstance(result, Locked) for result in refused)
+    assert len((await publishing.results())["a"]) == 1
+    assert store.statements == [["hot"], ["a"]]
 
 
 async def test_what_is_nobodys_fault_is_not_tried_again():
