@@ -5,10 +5,10 @@ Both find a hub started by `hub dev` in this directory by its dev.json; elsewher
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import time
-import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ import click
 import httpx2
 
 from hub import auth, config
+from hub.client import Client, HubProblem, StreamEnded, follow
 
 DEV_JSON = Path(".hub-dev/dev.json")
-RECONNECT_SECONDS = 1.0
 
 
 def _dev() -> dict[str, Any]:
@@ -57,25 +57,13 @@ def send(users: tuple[str, ...], url: str | None, api_key: str | None, data: str
             body["data"] = json.loads(data)
         except ValueError as error:
             raise click.BadParameter(f"is not JSON: {error}", param_hint="--data") from None
-    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": uuid.uuid4().hex}
-    click.echo(_publish(_url(url) + "/v1/notifications", body, headers))
-
-
-def _publish(url: str, body: dict[str, Any], headers: dict[str, str]) -> str:
-    """Publish, trying again while nothing was accepted; the idempotency key makes that safe."""
-    for attempt in range(5):
-        try:
-            answer = httpx2.post(url, json=body, headers=headers, timeout=10)
-        except httpx2.TransportError as error:
-            problem = str(error)
-        else:
-            if answer.status_code < 300:
-                return answer.text
-            problem = answer.text
-            if answer.status_code not in (409, 429, 502, 503, 504):
-                break
-        time.sleep(0.2 * 2**attempt)
-    raise click.ClickException(problem)
+    try:
+        with Client(_url(url), api_key=key) as hub:
+            published = hub.publish(**body)
+    except (HubProblem, httpx2.TransportError) as error:
+        raise click.ClickException(str(error)) from None
+    for recipient in published.notifications:
+        click.echo(f"{recipient.user_id}  {recipient.id}  seq {recipient.seq}")
 
 
 @click.command()
@@ -86,24 +74,15 @@ def _publish(url: str, body: dict[str, Any], headers: dict[str, str]) -> str:
 @click.option("--after", help="a cursor, <epoch>:<seq>: begin with what came after it")
 def tail(user: str, url: str | None, token: str | None, tenant: str, after: str | None) -> None:
     """Follow a user's stream, a frame a line; reconnects and resumes by itself."""
-    stream, cursor = _url(url) + "/v1/stream", after
-    while True:
-        headers = {"Authorization": f"Bearer {token or _token(user, tenant)}"}
-        if cursor:
-            headers["Last-Event-ID"] = cursor
-        try:
-            with httpx2.stream("GET", stream, headers=headers, timeout=httpx2.Timeout(5, read=60)) as answer:
-                if answer.status_code in (401, 403, 422):
-                    raise click.ClickException(answer.read().decode())
-                for line in answer.iter_lines():
-                    name, _, value = line.partition(": ")
-                    if name == "data":
-                        click.echo(value)
-                    elif name == "id":
-                        cursor = value
-        except httpx2.TransportError as error:
-            click.echo(f"# {error or type(error).__name__}; reconnecting", err=True)
-        time.sleep(RECONNECT_SECONDS)
+    asyncio.run(_follow(_url(url), (lambda: token or _token(user, tenant)), after))
+
+
+async def _follow(url: str, token: Callable[[], str], after: str | None) -> None:
+    try:
+        async for frame in follow(url, token=token, cursor=after):
+            click.echo(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
+    except (StreamEnded, HubProblem) as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _token(user: str, tenant: str) -> str:
