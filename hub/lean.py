@@ -107,18 +107,30 @@ class LeanStream(asyncio.Protocol):
 class LeanWebSocket(LeanStream):
     """A client that also speaks."""
 
-    __slots__ = ("_close_sent", "_commands", "_obeying", "_parser", "_session")
+    __slots__ = ("_close_sent", "_commands", "_early", "_obeying", "_parser", "_session")
 
     def __init__(self, state: State, connection: Connection) -> None:
         super().__init__(state, connection)
         self._parser: wire.Parser | None = None
+        self._early = (b"", 0)
         self._session: Session | None = None
         self._commands: list[AnyCommand] | None = None
         self._obeying: asyncio.Task[None] | None = None
         self._close_sent = False
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take over the transport, and hear nothing before `hello` is said (asyncio)."""
+        super().connection_made(transport)
+        cast("asyncio.Transport", transport).pause_reading()
+
     def go_on(self, received: bytes, *, heard: int) -> None:
-        """Take what came since the handshake, but for the messages that were heard before the handing over."""
+        """Keep what came since the handshake, and how many messages of it were heard before the handing over."""
+        self._early = received, heard
+
+    def listen(self) -> None:
+        """Hear what came so far, and what comes from now on: the client was greeted."""
+        received, heard = self._early
+        self._early = (b"", 0)
         parser = self._parser = wire.Parser(self._state.settings.max_frame_bytes)
         for event in parser.feed(received):
             if isinstance(event, wire.Text) and heard:
@@ -127,6 +139,8 @@ class LeanWebSocket(LeanStream):
                 self._take(event)
         if parser.is_idle:
             self._parser = None
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def end(self, close: Close) -> None:
         """Send a close frame and wait for the client's (Sink)."""

@@ -36,6 +36,10 @@ async def endpoint(websocket: WebSocket) -> None:
         return
     try:
         start = handshake.read_start(websocket, websocket.query_params.get("resume"))
+    except HubError as error:
+        await _turn_away(websocket, error)
+        return
+    try:
         principal = await handshake.identify(websocket, state)
     except HubError as error:
         await _refuse(websocket, error)
@@ -50,10 +54,15 @@ async def endpoint(websocket: WebSocket) -> None:
 
 
 async def _refuse(websocket: WebSocket, error: HubError) -> None:
-    """Turn a client away. A browser's script cannot see an HTTP status, so it is told in a frame."""
-    if "origin" not in websocket.headers:
+    """Refuse a client. A browser's script cannot see an HTTP status, so it is told in a frame."""
+    if "origin" in websocket.headers:
+        await _turn_away(websocket, error)
+    else:
         await websocket.send_denial_response(problem.response(error))
-        return
+
+
+async def _turn_away(websocket: WebSocket, error: HubError) -> None:
+    """Let a client in to tell it that it cannot stay, and why."""
     await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", []) else None)
     with suppress(WebSocketDisconnect):
         await _dismiss(websocket, error.close, error)
@@ -106,9 +115,15 @@ async def _serve(websocket: WebSocket, state: State, principal: Principal, start
         await _serve_asgi(websocket, state, principal, start)
         return
     connection = handshake.connect(principal, state, "websocket", as_message)
-    if detach(LeanWebSocket(state, connection)):
+    stream = LeanWebSocket(state, connection)
+    if detach(stream):
         # Not awaited: in a storm thousands wait for their snapshot, and what this request holds is many times a stream.
-        state.hub.live.spawn(handshake.join(state, connection, start))
+        state.hub.live.spawn(_greet(stream, state, start))
+
+
+async def _greet(stream: LeanWebSocket, state: State, start: Start) -> None:
+    await handshake.join(state, stream.connection, start)
+    stream.listen()
 
 
 async def _serve_asgi(websocket: WebSocket, state: State, principal: Principal, start: Start) -> None:
