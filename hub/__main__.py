@@ -7,7 +7,7 @@ import sys
 import click
 
 from hub import __version__
-from hub.commands import client, credentials, node
+from hub.commands import audit, client, credentials, node
 from hub.config import InvalidSettings
 from hub.dev.command import dev
 from hub.errors import HubError
@@ -27,6 +27,8 @@ for command in (
     credentials.keys,
     client.send,
     client.tail,
+    audit.fsck,
+    audit.doctor,
     dev,
 ):
     hub.add_command(command)

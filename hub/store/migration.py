@@ -50,6 +50,16 @@ async def migrate(database_url: str) -> tuple[int, int]:
     return before, version
 
 
+async def recorded_version(database_url: str) -> int:
+    """Look up the version of a database's schema; 0 if it has none. Raises `Unavailable`."""
+    with translated():
+        connection = await asyncpg.connect(database_url, timeout=10)
+        try:
+            return await _version(connection)
+        finally:
+            await connection.close()
+
+
 async def _version(connection: asyncpg.Connection[asyncpg.Record]) -> int:
     known = await connection.fetchval("select to_regclass('schema_version') is not null")
     return await connection.fetchval("select coalesce(max(version), 0) from schema_version") if known else 0
