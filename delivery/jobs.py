@@ -27,6 +27,7 @@ from delivery.ledger import Ledger
 from delivery.retry import EXHAUSTED, Step, backoff, next_step
 from delivery.store.claims import Claimed, Claims
 from delivery.store.outcomes import Outcome, Outcomes, Unknown
+from hub.errors import Unavailable
 from hub.store.database import Locked
 
 BUSY_SECONDS = 0.5
@@ -61,7 +62,7 @@ class Jobs:
             await self._look_up(unknown)
 
     async def _claim(self, ids: Sequence[UUID]) -> list[Claimed]:
-        """Claim together; if one user's inbox is busy, each alone, and that one later."""
+        """Claim together; when that fails, each alone, so that a busy inbox or a bad row holds up nobody else."""
         closed = await self._health.closed()
 
         def judge(cases: list[Case], joining: list[Case]) -> list[Verdict]:
@@ -72,6 +73,13 @@ class Jobs:
         except Locked:
             if len(ids) == 1:
                 await self._claims.defer(ids, BUSY_SECONDS)
+                return []
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("%d deliveries could not be claimed", len(ids))
+            if len(ids) == 1:
+                await self._claims.bury(ids[0], f"bug: {error}")
                 return []
         alone = [await self._claim([id]) for id in ids]
         return [claimed for group in alone for claimed in group]

@@ -107,6 +107,15 @@ class Claims:
             seconds,
         )
 
+    async def bury(self, id: UUID, reason: str) -> None:
+        """End a delivery that cannot be claimed, however often it is tried: a fault of the hub, for a person to see."""
+        await self._database.fetch(
+            "update deliveries set state = 'dead', reason = $2, lease_until = null, updated_at = now()"
+            " where id = $1 and state = 'queued'",
+            id,
+            reason,
+        )
+
     async def release(self, claimed: Claimed) -> None:
         """Give back what was claimed but certainly not sent, and take the attempt back."""
         await self._database.fetch(
