@@ -8,7 +8,6 @@ segment is decoded on its own. One route per path: two would answer 405 with the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import quote, unquote
 
 from starlette.requests import Request
@@ -29,7 +28,10 @@ class PathRoute(Route):
         super().__init__(path, endpoint, methods=list(operations))
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match the raw path (Starlette). Bytes that are no UTF-8 become surrogates, which no id may contain."""
+        """Match the raw path, whatever the method: `handle` refuses a wrong one, no other path is tried (Starlette).
+
+        Bytes that are no UTF-8 become surrogates, which no id may contain.
+        """
         if scope["type"] != "http":
             return Match.NONE, {}
         raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
@@ -37,9 +39,7 @@ class PathRoute(Route):
         if found is None:
             return Match.NONE, {}
         parameters = {name: unquote(text, errors="surrogateescape") for name, text in found.groupdict().items()}
-        child: dict[str, Any] = {"endpoint": self.endpoint, "path_params": parameters}
-        assert self.methods is not None
-        return (Match.FULL if scope["method"] in self.methods else Match.PARTIAL), child
+        return Match.FULL, {"endpoint": self.endpoint, "path_params": parameters}
 
 
 def path_routes(operations: Iterable[Operation]) -> list[PathRoute]:
