@@ -83,7 +83,7 @@ def test_guard_ends_with_its_launcher():
 
 def test_session_includes_descendants_that_left_their_group():
     """A grandchild in a process group of its own is still found, and killed after its parent died."""
-    fork = "import os, time; os.fork() or os.setpgid(0, 0); print(flush=True); time.sleep(60)"
+    fork = "import os, time\nif os.fork():\n print(flush=True)\nelse:\n os.setpgid(0, 0)\ntime.sleep(60)"
     parent = lead([sys.executable, "-c", fork])
     until(lambda: len(session.members(parent.pid)) == 2, "there are two")
     parent.kill()
