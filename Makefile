@@ -25,11 +25,12 @@ test: python  ## run every test
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
 	$(BIN)/python -m pytest $(ARGS)
 
-check: python  ## lint, formatting, types
+check: python  ## lint, formatting, types, deployment files
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_deployment.py
 
 bench: python  ## measure
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock

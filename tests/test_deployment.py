@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from delivery.bell import QUEUES
 from delivery.config import DeliverySettings
 from hub.config import Settings
 from tests import compose
@@ -133,6 +134,12 @@ def test_everything_waits_for_the_schema():
     """Nodes, relay and workers start after the migration has succeeded."""
     for name in OURS - {"migrate"}:
         assert services()[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_no_queue_can_starve_another():
+    """One worker listens to the queues in the opposite order of the others."""
+    queues, reversed_queues = (services()[name]["command"][-1].split(",") for name in ("worker", "worker-low-first"))
+    assert queues == reversed_queues[::-1] == list(QUEUES)
 
 
 def test_nodes_have_time_to_drain():

@@ -133,7 +133,9 @@ class TestDashboard:
     async def test_it_needs_the_password(self, open, client, node):
         """Without the password, with a wrong one, or with none configured, nobody gets in."""
         with open() as nginx:
-            assert (await client.get(f"{nginx.url}/rq/")).status_code == 401
+            challenge = await client.get(f"{nginx.url}/rq/")
+            assert_problem(challenge, 401)
+            assert challenge.headers["www-authenticate"].startswith("Basic ")
             assert (await client.get(f"{nginx.url}/rq/", auth=("rq", "wrong"))).status_code == 401
         with open(password=None) as nginx:
             assert_problem(await client.get(f"{nginx.url}/rq/", auth=("rq", "pass")), 403)
