@@ -1,7 +1,7 @@
 """The nodes the contract is checked on: every test over both transports, and on streams in and out of ASGI.
 
-`lean` streams leave ASGI after the handshake, the others stay in it; what a client can see is the same. Besides the usual
-cluster there are two with settings that let a test see in a second what takes a minute or a day in production.
+`lean` streams leave ASGI after the handshake, the others stay in it; what a client can see is the same. Besides the
+usual cluster there are two with settings that let a test see in a second what takes a minute or a day in production.
 """
 
 import pytest
@@ -44,6 +44,7 @@ def brisk(services, path, cluster):
         max_connections_per_user="3",
         max_frame_bytes="4096",
         rate_limit_frames="10",
+        rate_limit_publish="100000/second",
     ) as running:
         yield running
 
