@@ -12,9 +12,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from yarl import URL
 
 
 class Unreachable(Exception):
@@ -45,7 +48,8 @@ class Http:
     async def exchange(self, method: str, url: str, **request: Any) -> Answer:
         """Send one request, as aiohttp's `request` takes it; raise `Unreachable` or `NoAnswer`."""
         try:
-            async with self._open().request(method, url, allow_redirects=False, **request) as response:
+            proxy = proxy_for(URL(url).origin())
+            async with self._open().request(method, url, allow_redirects=False, proxy=proxy, **request) as response:
                 body = await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable(f"{type(error).__name__}: {error}") from error
@@ -63,8 +67,16 @@ class Http:
         """Open the session at the first use, on the loop that will use it."""
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=self._connections)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, trust_env=True)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
         return self._session
+
+
+@lru_cache(maxsize=64)
+def proxy_for(origin: URL) -> str | None:
+    """Find the proxy of the environment for a provider, once: aiohttp would look it up for every request, and in
+    ``~/.netrc`` for credentials nobody meant to send."""
+    host = origin.host or ""
+    return None if proxy_bypass(host) else getproxies().get(origin.scheme)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -1,8 +1,9 @@
 import pytest
+from yarl import URL
 
 from delivery.channel import Ambiguous, Permanent, Throttled, Transient, Unauthorized
 from delivery.email import Resend
-from delivery.http import Http
+from delivery.http import Http, proxy_for
 from delivery.outbox import Step
 from tests.delivery.refusal import refused
 
@@ -84,3 +85,23 @@ async def test_another_body_under_the_same_key_is_an_alarm(providers, message):
     sending = providers.resend.send(message("resend", text="something else"))
     await refused(sending, Ambiguous, remedy="give_up", alarm=True)
     assert len(providers.outbox.entries) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy"),
+    [
+        ({}, None),
+        ({"https_proxy": "http://proxy:3128"}, "http://proxy:3128"),
+        ({"https_proxy": "http://proxy:3128", "no_proxy": "resend.com"}, None),
+    ],
+)
+def test_a_proxy_of_the_environment_is_used(monkeypatch, environment, proxy):
+    """Providers are reached through the proxy the environment names, unless it says not to."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    proxy_for.cache_clear()
+    assert proxy_for(URL("https://api.resend.com")) == proxy
+    proxy_for.cache_clear()
