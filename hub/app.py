@@ -13,7 +13,6 @@ from redis.backoff import NoBackoff
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -28,7 +27,7 @@ from hub.errors import HubError
 from hub.gate import Gate
 from hub.hub import Hub
 from hub.metrics import Metrics
-from hub.middleware import RequestContext
+from hub.middleware import Cors, RequestContext
 from hub.ratelimit import RateLimiter
 from hub.store import ApiKeys, Database
 from hub.web import CLIENT, STATIC, demo
@@ -73,10 +72,17 @@ def routes(settings: Settings) -> list[BaseRoute]:
 
 def _cors(settings: Settings) -> Middleware:
     return Middleware(
-        CORSMiddleware,
+        Cors,
         allow_origins=settings.allowed_origins,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-None-Match", "Idempotency-Key", "Last-Event-ID"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "If-None-Match",
+            "Idempotency-Key",
+            "Last-Event-ID",
+            "X-Request-ID",
+        ],
         expose_headers=["ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
         max_age=600,
     )

@@ -12,11 +12,13 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.api import problem
 from hub.api.operation import State
-from hub.errors import HubError
+from hub.errors import Forbidden, HubError
 from hub.notification import new_id
 
 log = logging.getLogger("hub.access")
@@ -77,6 +79,19 @@ class _Answer:
             self.status = message["status"]
             MutableHeaders(scope=message).update(self._headers)
         await self._send(message)
+
+
+class Cors(CORSMiddleware):
+    """CORS whose refusals are problems, like any other."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a browser that asks what it may do (Starlette)."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code < 400:
+            return answer
+        refusal = problem.response(Forbidden("this origin, method or header is not allowed"))
+        refusal.headers["Vary"] = answer.headers["Vary"]
+        return refusal
 
 
 def _request_id(given: str | None) -> str:
