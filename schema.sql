@@ -1,4 +1,4 @@
--- schema version: 2
+-- schema version: 3
 --
 -- The hub's data model, whole. `hub migrate` applies this file under an advisory lock whenever its version is above the
 -- one recorded in `schema_version`; every statement is written so that applying it again changes nothing.
@@ -476,7 +476,7 @@ create function publish(
     publication_ids uuid[], tenants text[], producers text[], keys text[], body_hashes bytea[],
     categories text[], tag_lists text[], collapse_keys text[], expiries timestamptz[], contents json[],
     send_ats timestamptz[], channel_lists text[], escalations json[], option_sets json[],
-    recipient_of integer[], recipients text[], new_ids uuid[]
+    recipient_of integer[], recipients text[], new_ids uuid[], patience_ms integer default null
 ) returns table (
     publication integer, outcome text, old_id uuid, old_users text[], old_ids uuid[], old_seqs bigint[],
     recipient integer, notification_id uuid, epoch text, seq bigint, unread bigint, unseen bigint,
@@ -490,6 +490,10 @@ declare
     old record;
     box record;
 begin
+    if patience_ms is not null then
+        perform set_config('lock_timeout', patience_ms::text, true);
+    end if;
+
     -- 1. Idempotency keys, sorted. A concurrent publish with the same key waits here for the other's commit.
     insert into idempotency_keys (tenant, producer, key, body_hash, publication_id)
     select p.tenant, p.producer, p.key, p.body_hash, p.id

@@ -4,7 +4,8 @@ One round trip and one commit of Postgres serve up to 256 notifications; an idle
 there is no timer: only statements in flight make others wait. What belongs together (a batch) stays together. When a
 shared statement fails for a reason that may lie in one of them, each is tried alone, so that a bad one never fails its
 neighbours. A user is in one statement at a time: the row lock would make the second wait anyway, and with it all that
-share it. Whose row somebody else keeps locked is tried alone until that ends, so the others wait for it once at most.
+share it. A shared statement has little patience with locks, one alone has more; whose row somebody else keeps locked is
+tried alone until that ends, so that the others wait for it once and briefly.
 Rejected: a timer (latency for nothing), a queue per user (no sharing where it matters).
 """
 
@@ -12,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
 from hub.errors import Invalid
 from hub.identity import UserKey
@@ -23,8 +24,16 @@ from hub.store.publications import Outcome, Publication
 MAX_IN_FLIGHT = 2
 MAX_ALONE = 4
 MAX_ROWS = 256
+PATIENCE_MS = 100
 
-Store = Callable[[Sequence[Publication]], Awaitable[list[Outcome]]]
+
+class Store(Protocol):
+    """What stores: `Publications.publish`."""
+
+    async def __call__(
+        self, publications: Sequence[Publication], /, *, patience_ms: int | None = None
+    ) -> list[Outcome]:
+        """Store them all or none, in order; wait for locks as long as the patience lasts (none: the usual time)."""
 
 
 class _Group:
@@ -91,7 +100,7 @@ class GroupCommit:
         try:
             while groups := self._take():
                 self._observe(sum(group.rows for group in groups))
-                await self._commit(groups)
+                await self._commit(groups, patience_ms=PATIENCE_MS)
         finally:
             self._shared -= 1
 
@@ -106,6 +115,7 @@ class GroupCommit:
                 put_off.append(group)
                 held |= group.users  # so that nothing of its users overtakes it
             elif group.alone or not self._stuck.isdisjoint(group.users):
+                group.alone = True
                 held |= group.users
                 self._busy |= group.users
                 self._spawn(self._go_alone(group))
@@ -124,12 +134,13 @@ class GroupCommit:
             await self._commit([group])
         self._go_on()
 
-    async def _commit(self, groups: Sequence[_Group]) -> None:
+    async def _commit(self, groups: Sequence[_Group], patience_ms: int | None = None) -> None:
         users = {user for group in groups for user in group.users}
+        publications = [publication for group in groups for publication in group.publications]
         try:
-            outcomes = iter(await self._store([publication for group in groups for publication in group.publications]))
+            outcomes = iter(await self._store(publications, patience_ms=patience_ms))
         except (Refused, Locked) as error:
-            if len(groups) == 1:
+            if groups[0].alone or (len(groups) == 1 and isinstance(error, Refused)):
                 self._fail(groups[0], error)
             else:
                 self._part(groups)

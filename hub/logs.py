@@ -19,8 +19,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from hub.config import Shared
 from hub.redaction import redact_fields
 
-# Libraries that would log every frame, or every address they call.
+# Libraries that would log every frame, every address they call, or a traceback a second while Postgres is away.
 _QUIET = {
+    "asyncpg": logging.ERROR,
     "httpcore2": logging.WARNING,
     "httpx2": logging.WARNING,
     "sse_starlette": logging.INFO,

@@ -29,9 +29,9 @@ class Services:
         self.redis = redis
 
 
-def start_services(directory: Path):
-    """Yield Services on servers of their own, and take them down again."""
-    with Postgres(directory, durable=False) as postgres, Redis(directory, durable=False) as redis:
+def start_services(directory: Path, *, durable: bool = False):
+    """Yield Services on servers of their own, and take them down again; only a durable Postgres survives a crash."""
+    with Postgres(directory, durable=durable) as postgres, Redis(directory, durable=False) as redis:
         yield Services(postgres.url, redis.url, postgres, redis)
         postgres.stop()
         postgres.erase()

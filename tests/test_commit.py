@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from hub.commit import MAX_IN_FLIGHT, MAX_ROWS, GroupCommit
+from hub.commit import MAX_IN_FLIGHT, MAX_ROWS, PATIENCE_MS, GroupCommit
 from hub.errors import Invalid, Unavailable
 from hub.store.database import Locked, Refused
 from hub.store.publications import Outcome, Publication
@@ -19,13 +19,15 @@ class Store:
 
     def __init__(self, **failures):
         self.statements = []
+        self.patience = []
         self.begun = asyncio.Condition()
         self.gate = asyncio.Semaphore(0)
         self._failures = failures
 
-    async def __call__(self, publications):
+    async def __call__(self, publications, *, patience_ms=None):
         names = [publication.category for publication in publications]
         self.statements.append(names)
+        self.patience.append(patience_ms)
         async with self.begun:
             self.begun.notify_all()
         await self.gate.acquire()
@@ -159,20 +161,34 @@ async def test_a_user_is_in_one_statement_at_a_time():
     assert store.statements[2:] == [["a"]]
 
 
+async def test_a_lock_is_waited_for_alone_and_with_more_patience():
+    """Who shares a statement with a locked user waits briefly; the locked one is tried again without them."""
+    store = Store(hot=Locked("held"))
+    publishing = Publishing(store)
+    await publishing.begin("hot", "a")
+    store.let_go()
+    results = await publishing.results()
+    assert isinstance(results["hot"], Locked)
+    assert len(results["a"]) == 1
+    assert list(zip(store.statements, store.patience, strict=True)) == [
+        (["hot", "a"], PATIENCE_MS),
+        (["hot"], None),
+        (["a"], None),
+    ]
+
+
 async def test_a_locked_user_is_tried_alone_until_it_works():
     """Once somebody's row was found locked, their publishes hold up nobody, however many slots they could fill."""
-    failures = {"hot": Locked("held")}
-    store = Store(**failures)
+    store = Store(hot=Locked("held"))
     publishing = Publishing(store)
     await publishing.begin("hot")
-    await store.until(1)
-    store.let_go(1)
+    store.let_go(2)
     assert isinstance((await publishing.results())["hot"], Locked)
     await publishing.begin("hot")
-    await store.until(2)
-    await publishing.begin("first0", "first1")
     await store.until(3)
-    assert store.statements[1:] == [["hot"], ["first0", "first1"]]
+    await publishing.begin("a", "b")
+    await store.until(4)
+    assert store.statements[2:] == [["hot"], ["a", "b"]]
     store.let_go()
     await publishing.results()
     store.forgive("hot")
@@ -193,7 +209,7 @@ async def test_nobody_waits_in_line_for_a_lock():
     refused = await asyncio.wait_for(asyncio.gather(first, *behind, return_exceptions=True), 5)
     assert all(isinstance(result, Locked) for result in refused)
     assert len((await publishing.results())["a"]) == 1
-    assert store.statements == [["hot"], ["a"]]
+    assert sorted(store.statements) == [["a"], ["hot"], ["hot"]]
 
 
 async def test_what_is_nobodys_fault_is_not_tried_again():

@@ -73,11 +73,11 @@ class Publications:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def publish(self, publications: Sequence[Publication]) -> list[Outcome]:
-        """Store them all or none, in order; answer each. Raise `Unavailable` or `Refused`."""
+    async def publish(self, publications: Sequence[Publication], *, patience_ms: int | None = None) -> list[Outcome]:
+        """Store them all or none, in order; answer each. Raise `Unavailable` (or its `Locked`) or `Refused`."""
         recipients = [(number, user, new_id()) for number, p in enumerate(publications, 1) for user in p.users]
         rows = await self._database.fetch(
-            "select * from publish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+            "select * from publish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
             [p.id for p in publications],
             [p.tenant for p in publications],
             [p.producer for p in publications],
@@ -95,6 +95,7 @@ class Publications:
             [number for number, _, _ in recipients],
             [user for _, user, _ in recipients],
             [id for _, _, id in recipients],
+            patience_ms,
         )
         outcomes = [Outcome(p.id, []) for p in publications]
         for row in sorted(rows, key=lambda row: row["recipient"] or 0):

@@ -19,7 +19,7 @@ def breakable():
     """A Postgres and a Redis that may be killed, frozen and emptied."""
     directory = Path(tempfile.mkdtemp(prefix="hub-faults-", dir="/tmp"))
     try:
-        yield from start_services(directory)
+        yield from start_services(directory, durable=True)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -67,12 +67,13 @@ async def pair(nodes, log, mended):
 
 
 @pytest.fixture
-def start(breakable, log):
+def start(breakable, nodes, log):
     """Start a cluster of nodes with settings of its own, which must come out unharmed."""
 
     @contextlib.asynccontextmanager
-    async def started(nodes=1, redis_url=breakable.redis_url, **settings):
-        with Cluster(breakable.database_url, redis_url, nodes=nodes, log=log, **settings) as running:
+    async def started(count=1, redis_url=breakable.redis_url, **settings):
+        options = {"nodes": count, "api_key": nodes.api_key, "log": log}
+        with Cluster(breakable.database_url, redis_url, **options, **settings) as running:
             async with unharmed(running, log):
                 yield running
 

@@ -11,7 +11,8 @@ import redis.asyncio
 from tests.faults import vitals
 from tests.faults.commits import commit_silently
 from tests.faults.invariants import Crowd
-from tests.hub_nodes import Listener, new_user
+from tests.hub_nodes import new_user
+from tests.listener import Listener
 
 
 def connect(breakable):

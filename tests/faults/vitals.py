@@ -12,6 +12,8 @@ from typing import NamedTuple
 import httpx2
 import redis.asyncio
 
+from tests.listener import NO_TLS
+
 LONG_STALL_SECONDS = 0.25
 
 
@@ -26,7 +28,7 @@ class Vitals(NamedTuple):
 
 async def metrics(node) -> dict[str, float]:
     """Read a node's metrics: each sample by its name and labels."""
-    async with httpx2.AsyncClient(timeout=10) as client:
+    async with httpx2.AsyncClient(timeout=10, verify=NO_TLS) as client:
         text = (await client.get(node.url + "/metrics")).text
     samples = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     return {name: float(value) for name, value in samples}
