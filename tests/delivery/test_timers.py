@@ -53,7 +53,7 @@ async def test_a_scheduled_publish_has_no_notification_before_it_fires(office):
     assert outcome.scheduled
     assert outcome.receipts == []
     assert await office.timers.fire_schedules() == []
-    assert await inbox(office, user) is None
+    assert await office.fetch("select from notifications") == []
     assert await office.turn() == 0
     assert (await office.delivery())["run_at"] > later(minutes=59)
 
