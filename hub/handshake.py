@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from starlette.requests import HTTPConnection
 
+from hub import protocol
 from hub.api.operation import State
 from hub.auth import Principal
 from hub.connection import Connection, Transport
@@ -26,10 +27,14 @@ log = logging.getLogger("hub.handshake")
 
 
 class Start(NamedTuple):
-    """Where a client wants to begin: after a cursor, with how many items in `hello` (none: without them)."""
+    """Where a client wants to begin: after a cursor, with how many items in `hello` (none: without them).
+
+    `ref` is that of the `auth` that said so, to be answered once the client was greeted.
+    """
 
     cursor: Cursor | None
     items: int | None
+    ref: int | None = None
 
 
 def read_start(request: HTTPConnection, cursor: str | None) -> Start:
@@ -71,3 +76,5 @@ async def join(state: State, connection: Connection, start: Start) -> None:
     except Exception:
         log.exception("a connection failed to join and is closed")
         connection.close(INTERNAL)
+    if start.ref is not None and connection.cursor is not None:
+        connection.send(protocol.ok(start.ref, connection.cursor.seq))

@@ -26,6 +26,7 @@ from hub.lean import LeanWebSocket
 GRACE_SECONDS = 5
 USER_TIMEOUT_MS = 30_000
 SEND_BUFFER_BYTES = 64 * 1024
+TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Gone:
@@ -81,16 +82,25 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._heard = 0
 
     def data_received(self, data: bytes) -> None:
-        """Keep what comes after the handshake (asyncio)."""
+        """Keep what comes after the handshake; answer one that websockets finds too long to read (asyncio)."""
         if self.handshake_initiated and self._received is not None:
             self._received += data
         super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(TOO_LONG)  # uvicorn would say nothing, and keep the socket for ever
+            self.transport.close()
 
     async def receive(self) -> Any:
         """Count what the application has heard (ASGI)."""
         message = await super().receive()
         self._heard += message["type"] == "websocket.receive"
         return message
+
+    async def send(self, message: Any) -> None:
+        """Send; a refusal completes the handshake, but uvicorn would log it as an error (ASGI)."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True
 
     async def run_asgi(self) -> None:
         """Put `abort` and `detach` into the scope, then run (uvicorn)."""

@@ -64,7 +64,7 @@ class Session:
         except HubError as error:
             self._complain(error, None if text is None else protocol.ref_of(text))
             return None
-        return None if isinstance(command, Pong) else command
+        return None if isinstance(command, Pong) and command.ref is None else command
 
     async def obey(self, command: AnyCommand) -> None:
         """Carry out a command and answer it."""

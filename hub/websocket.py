@@ -68,18 +68,20 @@ async def _turn_away(websocket: WebSocket, error: HubError) -> None:
         await _dismiss(websocket, error.close, error)
 
 
-async def _dismiss(websocket: WebSocket, close: Close, error: HubError | None = None) -> None:
+async def _dismiss(websocket: WebSocket, close: Close, error: HubError | None = None, ref: int | None = None) -> None:
     if error is not None:
-        await _send(websocket, protocol.error(error))
+        await _send(websocket, protocol.error(error, ref))
     await _send(websocket, protocol.bye(close))
     await websocket.close(close.code, close.reason)
 
 
 async def _authenticate(websocket: WebSocket, state: State, start: Start) -> tuple[Principal, Start]:
     """Wait for the first frame, which must be `auth`; raise `WebSocketDisconnect` once the client is turned away."""
+    ref = None
     try:
         async with asyncio.timeout(state.settings.auth_seconds):
             message = await _receive(websocket)
+        ref = protocol.ref_of(message)
         command = protocol.parse(message)
         if not isinstance(command, Auth):
             raise Malformed("the first frame must be `auth`")
@@ -87,10 +89,10 @@ async def _authenticate(websocket: WebSocket, state: State, start: Start) -> tup
     except TimeoutError:
         await _dismiss(websocket, NO_AUTH)
     except HubError as error:
-        await _dismiss(websocket, error.close, error)
+        await _dismiss(websocket, error.close, error, ref)
     else:
         cursor = Cursor(command.resume.epoch, command.resume.seq) if command.resume else start.cursor
-        return principal, Start(cursor, start.items if command.snapshot is None else command.snapshot)
+        return principal, Start(cursor, start.items if command.snapshot is None else command.snapshot, ref)
     raise WebSocketDisconnect
 
 
