@@ -87,11 +87,18 @@ def _future(moment: datetime) -> datetime:
         raise PydanticCustomError("far", "must lie before the year 10000") from None
 
 
-Text = Annotated[str, AfterValidator(_clean)]
-UserId = Annotated[str, AfterValidator(_user), Field(json_schema_extra={"minLength": 1, "maxLength": 255})]
+def _documented(pattern: str, **more: Any) -> Any:
+    """Say in the JSON schema what a validator checks."""
+    return Field(json_schema_extra={"pattern": pattern, **more})
+
+
+Text = Annotated[str, AfterValidator(_clean), _documented(r"^[^\x00]*$")]
+UserId = Annotated[
+    str, AfterValidator(_user), _documented(r"^[^\x00-\x1f\x7f-\x9f]{1,255}$", minLength=1, maxLength=255)
+]
 Category = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$")]
 Tagged = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
-Link = Annotated[str, Field(max_length=2048), AfterValidator(_link)]
+Link = Annotated[str, Field(max_length=2048), AfterValidator(_link), _documented(r"^(https?://|/(?!/))[^\x00-\x20]*$")]
 Future = Annotated[AwareDatetime, AfterValidator(_future)]
 DataObject = Annotated[dict[str, JsonValue], AfterValidator(_object)]
 Priority = Literal["low", "normal", "high", "critical"]

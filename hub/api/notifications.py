@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from pydantic_core import to_json
 from starlette.responses import Response
 
@@ -16,7 +16,7 @@ from hub.api.problem import Problem, problem
 from hub.auth import Principal
 from hub.errors import FieldError, HubError, IdempotencyMismatch, Invalid, NotFound, TooLarge, Unavailable
 from hub.notification import notification_name, parse_name, publication_name
-from hub.publication import Batch, Publish
+from hub.publication import Batch, Publish, Request
 from hub.store.publications import Outcome, Publication, Receipt
 from hub.validation import parse_json
 
@@ -80,11 +80,18 @@ async def publish(call: Call) -> Response:
     return call.answer(answer_of(outcome), 201, Location=location)
 
 
+class Items(Request):
+    """Up to 500 publishes."""
+
+    items: Annotated[list[Publish], Field(min_length=1, max_length=500)]
+
+
 @resource.operation(
     "POST",
     "/v1/notifications/batch",
     access="publish",
     body=Batch,
+    documented=Items,
     answers={207: BatchResults},
     errors=(TooLarge, Unavailable),
     request_headers=IDEMPOTENCY_KEY,
