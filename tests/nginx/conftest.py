@@ -13,10 +13,17 @@ def binary(request):
     return edge.binary(request.param)
 
 
-@pytest.fixture
-async def node():
+@pytest.fixture(scope="module")
+async def running_node():
     async with Recorder() as node:
         yield node
+
+
+@pytest.fixture
+def node(running_node):
+    """A node that has seen nothing yet; one process serves the whole module."""
+    running_node.forget()
+    return running_node
 
 
 @pytest.fixture

@@ -37,10 +37,7 @@ class Recorder:
     def __init__(self, listening=None):
         self._socket = listening or free_socket()
         self.address = "{}:{}".format(*self._socket.getsockname())
-        self.draining = False
-        self.seen = []
-        self.next_event = asyncio.Event()
-        self.flooded = asyncio.Event()
+        self.forget()
         every = ["GET", "POST", "PUT", "DELETE", "TRACE"]
         app = Starlette(
             routes=[
@@ -52,6 +49,13 @@ class Recorder:
         config = uvicorn.Config(app, port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._server.capture_signals = contextlib.nullcontext
+
+    def forget(self):
+        """Begin anew: nothing seen, not draining."""
+        self.draining = False
+        self.seen = []
+        self.next_event = asyncio.Event()
+        self.flooded = asyncio.Event()
 
     def _record(self, scope, body=b""):
         headers = [(name.decode(), value.decode()) for name, value in scope["headers"]]
@@ -79,10 +83,10 @@ class Recorder:
         if self.draining:
             return Response("draining", 503)
 
-        async def flood():
+        async def flood(flooded=self.flooded):
             for _ in range(FLOOD_BYTES // len(CHUNK)):
                 yield CHUNK
-            self.flooded.set()
+            flooded.set()
 
         if "flood" in request.query_params:
             return StreamingResponse(flood(), media_type="text/event-stream")

@@ -64,11 +64,13 @@ async def test_an_event_arrives_when_it_is_sent(nginx, node, client):
 async def test_a_client_that_does_not_read_is_felt_by_the_node(nginx, node):
     """Nginx does not take a stream off the node's hands: its backlog and its patience must see the slow client."""
     reader, writer = await asyncio.open_connection("127.0.0.1", nginx.port, limit=1024)
-    writer.write(b"GET /v1/stream?flood=1 HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(node.flooded.wait(), 1)
-    writer.transport.abort()
+    try:
+        writer.write(b"GET /v1/stream?flood=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(node.flooded.wait(), 1)
+    finally:
+        writer.transport.abort()
 
 
 async def test_websocket_frames_pass_both_ways(nginx):
