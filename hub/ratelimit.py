@@ -51,16 +51,16 @@ class RateLimiter:
         self._full_at: dict[str, float] = {}
         self._sweep_above = _SWEEP_ABOVE
 
-    async def take(self, subject: str, cost: int = 1) -> Allowance:
+    async def take(self, subject: str, cost: int = 1, *, taken: int = 0) -> Allowance:
         """Take tokens from the subject's bucket; raise `RateLimited`, taking none, when they are not there.
 
-        A cost above the quota is let through by a full bucket, which then owes the rest. It is a coroutine so that
-        callers need not care where the buckets are.
+        A cost above the quota is let through by a full bucket, which then owes the rest; `taken` is what the same
+        request took from it before. It is a coroutine so that callers need not care where the buckets are.
         """
         now = self._clock()
         full_at = max(self._full_at.get(subject, now), now)
         available = self._quota - (full_at - now) / self._token_seconds
-        lacking = min(cost, self._quota) - available
+        lacking = min(cost, self._quota - taken) - available
         if lacking > _ROUNDING:
             raise self._refusal(lacking * self._token_seconds, full_at - now)
         full_at += cost * self._token_seconds

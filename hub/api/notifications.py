@@ -108,7 +108,9 @@ async def publish_batch(call: Call) -> Response:
             results.append({"index": index, "status": 201})
         except HubError as error:
             results.append({"index": index, "status": error.status, "problem": problem(error)})
-    call.headers.update((await call.state.publish_limit.take(str(call.service.key_id), len(good))).headers())
+    if len(good) > 1:  # the call itself has paid for the first
+        allowance = await call.state.publish_limit.take(str(call.service.key_id), len(good) - 1, taken=1)
+        call.headers.update(allowance.headers())
     outcomes = await call.hub.publish(list(good.values())) if good else []
     for index, outcome in zip(good, outcomes, strict=True):
         results[index] |= _result(outcome)
