@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import httpx2
@@ -133,6 +133,8 @@ class Listener:
         self.subprotocol: str | None = None
         self.inbox = inbox or Inbox()
         self.closed: int | None = None
+        self.reading = asyncio.Event()  # cleared, nothing more is read from the socket
+        self.reading.set()
         self._resuming = inbox is not None
         self._url = url or cluster.url(node)
         self._way_in = way_in or cluster.way_in(user, transport, token)
@@ -216,6 +218,7 @@ class Listener:
         self.closed = next((frame["code"] for frame in reversed(self.frames) if frame["t"] == "bye"), 1006)
 
     async def _take(self, said: str, id: str | None) -> None:
+        await self.reading.wait()
         frame = json.loads(said)
         if frame["t"] == "ping" and self.transport == "websocket" and self._answers:
             await self.say(t="pong", seq=self.inbox.seq)
@@ -230,9 +233,13 @@ class Listener:
         """Send a command (WebSocket)."""
         await self.say_raw(json.dumps(command))
 
-    async def say_raw(self, message: str | bytes) -> None:
-        """Send any message, text or binary (WebSocket)."""
-        await self._socket.send(message)
+    async def say_raw(self, message: str | bytes | Iterator[str], *, as_text: bool | None = None) -> None:
+        """Send any message: text, binary or in fragments (WebSocket)."""
+        await self._socket.send(message, text=as_text)
+
+    async def hang_up(self, code: int = 1000) -> None:
+        """Close the connection from this side (WebSocket)."""
+        await self._socket.close(code)
 
     async def ask(self, **command: Any) -> dict[str, Any]:
         """Send a command with a `ref` and return what answers it, `ok` or `error` (WebSocket)."""
