@@ -28,6 +28,7 @@ class Roster:
     def __init__(self, *, max_connections: int, ping_seconds: float, lifetime_seconds: float) -> None:
         self._max_connections = max_connections
         self._ping_seconds = ping_seconds
+        self._pong_seconds = min(PONG_SECONDS, 2 * ping_seconds)
         self._lifetime_seconds = lifetime_seconds
         self._connections: set[Connection] = set()
         self._waiting = 0  # handshakes that have not said who they are; they take up room too
@@ -96,7 +97,7 @@ class Roster:
             connection.ping_at = now + self._ping_seconds
             connection.send(protocol.ping(connection.cursor))
             if connection.transport == "websocket" and connection.pong_by is None:
-                connection.pong_by = now + PONG_SECONDS
+                connection.pong_by = now + self._pong_seconds
 
     async def farewell(self, seconds: float) -> None:
         """Say `bye` to everybody, evenly over `seconds` of wall-clock time, so that the others are not stormed."""

@@ -96,6 +96,14 @@ def test_a_websocket_that_does_not_answer_is_closed_in_time():
     assert wire.frames[-1]["t"] == "bye"
 
 
+def test_quick_pings_want_quick_answers():
+    """Where pings come faster than every five seconds, an answer has two periods and no more."""
+    one = Roster(max_connections=1, ping_seconds=1, lifetime_seconds=1e9)
+    connection, _ = joined(one)
+    one.tend(1.0, CLOCK)
+    assert connection.pong_by == 3.0
+
+
 def test_a_sign_of_life_keeps_a_websocket():
     """Whoever answers stays, and is asked again."""
     one = roster()
