@@ -1,7 +1,7 @@
 """Following a user's stream: frames as they come, over every interruption, each change once.
 
-By server-sent events, because that is plain HTTP and passes everywhere. The cursor is the last event's id, so a
-reconnect resumes exactly where it was; the hub says what it cannot prove (`resync`), and the caller gets to see that.
+By server-sent events, because that is plain HTTP and passes everywhere. A reconnect resumes at the highest seq that was
+yielded; what the hub cannot prove it says (`resync`), and the caller gets to see that.
 """
 
 from __future__ import annotations
@@ -90,23 +90,41 @@ def _after(bye: dict[str, Any] | None) -> float | None:
 
 
 class _Position:
-    """Where the stream is, and how it last ended."""
+    """Where the stream is, and how it last ended. A frame is applied if and only if its seq is above the own."""
 
     def __init__(self, cursor: str | None) -> None:
-        self.cursor = cursor
+        epoch, _, seq = (cursor or "").rpartition(":")
+        self._epoch, self._seq = epoch, int(seq or 0)
         self.bye: dict[str, Any] | None = None
 
+    @property
+    def cursor(self) -> str | None:
+        """Where to resume; None before the first frame."""
+        return f"{self._epoch}:{self._seq}" if self._epoch else None
+
     async def read(self, answer: httpx2.Response) -> AsyncIterator[dict[str, Any]]:
-        """Yield the frames of one connection; each line group is an event (WHATWG HTML, server-sent events)."""
-        self.bye, id, data = None, None, ""
+        """Yield the new frames of one connection (data lines of WHATWG HTML, server-sent events)."""
+        self.bye = None
         async for line in answer.aiter_lines():
             name, _, value = line.partition(": ")
-            if name == "id":
-                id = value
-            elif name == "data":
-                data = value
-            elif not line and data:
-                frame: dict[str, Any] = json.loads(data)
-                self.cursor, data = id or self.cursor, ""
-                self.bye = frame if frame["t"] == "bye" else None
-                yield frame
+            if name == "data":
+                frame: dict[str, Any] = json.loads(value)
+                if self._apply(frame):
+                    yield frame
+
+    def _apply(self, frame: dict[str, Any]) -> bool:
+        """Move on by a frame; False if it was applied before."""
+        match frame["t"]:
+            case "hello" if not self._epoch:
+                self._epoch, self._seq = frame["epoch"], frame["seq"]
+            case "notification" | "inbox":
+                if frame["seq"] <= self._seq:
+                    return False
+                self._seq = frame["seq"]
+            case "resumed":
+                self._seq = max(self._seq, frame["to"])
+            case "resync":
+                self._epoch, self._seq = frame["epoch"], frame["seq"]
+            case "bye":
+                self.bye = frame
+        return True
