@@ -45,7 +45,7 @@ def server(url: str | None, dev: Path | None, only: str, **given: str | None) ->
 
 
 def _signer(known: dict[str, str | None]) -> Callable[[str], str]:
-    settings = Settings.model_validate({"database_url": "unused", "redis_url": "unused", **known})
+    settings = Settings.model_validate({"database_url": "postgresql://", "redis_url": "redis://", **known})
     return lambda user: auth.sign(settings, user=user)
 
 
