@@ -8,6 +8,7 @@ import click
 
 from hub import __version__
 from hub.commands import audit, client, credentials, node
+from hub.commands.settings import settings
 from hub.config import InvalidSettings
 from hub.dev.command import dev
 from hub.errors import HubError
@@ -23,6 +24,7 @@ for command in (
     node.serve,
     node.migrate,
     node.openapi,
+    settings,
     credentials.token,
     credentials.keys,
     client.send,

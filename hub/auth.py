@@ -94,6 +94,14 @@ def sign(settings: Settings, *, user: str, ttl_seconds: float = 3600, tenant: st
     return str(jws.sign({**words, "iat": int(now), "exp": round(now + ttl_seconds, 3)}, key, algorithm=algorithm))
 
 
+def check_keys(settings: Settings) -> None:
+    """Raise `InvalidSettings` unless tokens can be verified with the keys configured, as far as can be told offline."""
+    if settings.jwt_jwks_url:
+        _checked_url(settings, allow_loopback_http=False)
+    else:
+        static_keys(settings)
+
+
 def static_keys(settings: Settings) -> dict[str, Any]:
     """Build the configured key once for each algorithm allowed; raise `InvalidSettings` naming the variable."""
     if settings.jwt_secret:
@@ -129,12 +137,17 @@ def signature_holds(token: str, key: Any, algorithm: str) -> bool:
 
 
 def _issuer(settings: Settings, *, allow_loopback_http: bool) -> jwks.KeySet[Any]:
+    url = _checked_url(settings, allow_loopback_http=allow_loopback_http)
+    return jwks.KeySet(url, settings.jwt_algorithms or ["RS256"], build_key)
+
+
+def _checked_url(settings: Settings, *, allow_loopback_http: bool) -> str:
     url = settings.jwt_jwks_url or ""
     try:
         jwks.check_url(url, allow_loopback_http=allow_loopback_http)
     except ValueError as error:
         raise InvalidSettings(f"HUB_JWT_JWKS_URL: {error}") from None
-    return jwks.KeySet(url, settings.jwt_algorithms or ["RS256"], build_key)
+    return url
 
 
 def _default_algorithm(pem: str) -> str:

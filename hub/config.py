@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -20,6 +20,11 @@ def _split(value: object) -> object:
 
 SomeSettings = TypeVar("SomeSettings", bound="Shared")
 CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+SCHEMES = {
+    "database_url": ("postgresql://", "postgres://"),
+    "redis_url": ("redis://", "rediss://", "unix://"),
+    "public_url": ("https://", "http://"),
+}
 HMAC = {"HS256", "HS384", "HS512"}
 RSA = {"RS256", "RS384", "RS512"}
 ELLIPTIC = {"ES256", "ES384", "ES512"}
@@ -31,10 +36,10 @@ class Shared(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HUB_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     # Where everything lives
-    database_url: str = Field(description="Postgres, as `postgresql://…`")
+    database_url: str = Field(min_length=1, description="Postgres, as `postgresql://…`")
     database_pool: int = Field(10, ge=2, le=200, description="Postgres connections of one process")
     statement_cache: bool = Field(True, description="prepared statements; `false` behind pgbouncer in transaction mode")
-    redis_url: str = Field(description="Redis, as `redis://`, `rediss://` or `unix://…`")
+    redis_url: str = Field(min_length=1, description="Redis, as `redis://`, `rediss://` or `unix://…`")
     redis_prefix: str = Field(
         "hub", pattern=r"^[A-Za-z0-9_-]{1,32}$", description="what the names of channels and keys in Redis begin with"
     )
@@ -45,6 +50,14 @@ class Shared(BaseSettings):
     # What it says
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line logged")
     log_format: Literal["json", "console"] = Field("json", description="how a log line looks")
+
+    @field_validator(*SCHEMES)
+    @classmethod
+    def _scheme(cls, value: str, info: ValidationInfo) -> str:
+        schemes = SCHEMES[info.field_name or ""]
+        if not value.startswith(schemes):
+            raise ValueError(f"must begin with {' or '.join(schemes)}")
+        return value
 
 
 class Settings(Shared):
@@ -87,7 +100,7 @@ class Settings(Shared):
     max_body_bytes: int = Field(256 * 1024, ge=1024, description="size of a request body")
     max_payload_bytes: int = Field(16 * 1024, ge=256, description="size of a notification's content, as JSON")
     rate_limit_publish: str = Field("1000/second", description="publishes per API key")
-    rate_limit_user: str = Field("100/second", description="requests per user")
+    rate_limit_user: str = Field("1000/second", description="requests per user")
 
     # What providers call back with (HUB_TWILIO_AUTH_TOKEN, too)
     resend_webhook_secret: str | None = Field(None, description="signs Resend's callbacks, `whsec_…`")

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from hub.config import Settings
+from hub.config import InvalidSettings, Settings
 from hub.lean import LeanWebSocket
 
 GRACE_SECONDS = 5
@@ -156,7 +156,11 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-    listener.bind((host, port))
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise InvalidSettings(f"HUB_HOST, HUB_PORT: cannot listen on {host}, {port}: {error.strerror}") from None
     listener.set_inheritable(False)
     return listener
 

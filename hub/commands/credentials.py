@@ -18,12 +18,13 @@ from hub.store import ApiKeys, Database
 from hub.store.api_keys import ApiKey
 
 SCOPES = ("publish", "admin")
+TTL = click.FloatRange(min=0, min_open=True, max=10 * 365 * 86_400)
 Result = TypeVar("Result")
 
 
 @click.command()
 @click.option("--user", required=True, help="the user's id (`sub`)")
-@click.option("--ttl", default=3600.0, show_default=True, help="seconds until it expires")
+@click.option("--ttl", type=TTL, default=3600.0, show_default=True, help="seconds until it expires")
 @click.option("--tenant", default=DEFAULT_TENANT, show_default=True)
 def token(user: str, ttl: float, tenant: str) -> None:
     """Print a user's token, signed with HUB_JWT_SECRET; for development and tests."""

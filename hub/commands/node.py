@@ -8,11 +8,11 @@ import os
 import click
 import orjson
 
-from hub import config, logs
+from hub import auth, config, logs
 from hub.api.documentation import document
 from hub.app import create_app
 from hub.app import operations as all_operations
-from hub.config import InvalidSettings
+from hub.config import SCHEMES, InvalidSettings
 from hub.server import serve as run
 from hub.store.migration import NewerSchema
 from hub.store.migration import migrate as apply
@@ -22,6 +22,7 @@ from hub.store.migration import migrate as apply
 def serve() -> None:
     """Run one web node, configured by HUB_… variables."""
     settings = config.load()
+    auth.check_keys(settings)
     logs.configure(settings)
     run(create_app(settings), settings)
 
@@ -32,6 +33,8 @@ def migrate() -> None:
     url = os.environ.get("HUB_DATABASE_URL")
     if not url:
         raise InvalidSettings("HUB_DATABASE_URL: Field required")
+    if not url.startswith(SCHEMES["database_url"]):
+        raise InvalidSettings(f"HUB_DATABASE_URL: must begin with {' or '.join(SCHEMES['database_url'])}")
     try:
         before, after = asyncio.run(apply(url))
     except NewerSchema as error:
