@@ -85,7 +85,7 @@ class Hub extends Observable {
     );
     this.#lists.add(list);
     if (list.plain && this.#inbox.floor < Infinity) list.adopt(this.#inbox.floor);
-    else if (!list.plain || this.state.connection !== "connecting") list.load();
+    else if (!list.plain || this.state.connection !== "connecting") list.reset();
     return list;
   }
 

@@ -33,10 +33,12 @@ export class List extends Observable {
    * @param {import("./inbox.js").Query} query
    */
   constructor(source, query) {
-    super({ items: [], more: true, loading: false, error: null });
+    const plain = !query.category && !query.tag && (query.filter ?? "all") === "all";
+    super({ items: [], more: true, loading: plain, error: null });
     this.#source = source;
     this.#query = query;
-    this.plain = !query.category && !query.tag && (query.filter ?? "all") === "all";
+    /** The snapshot inside `hello` is its first page, and it waits for that. */
+    this.plain = plain;
   }
 
   /** Whether there is anything to show yet. */

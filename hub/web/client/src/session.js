@@ -17,7 +17,7 @@ export class Session {
   /** @param {import("../hub.js").Options} options */
   constructor(options) {
     this.#options = options;
-    this.url = new URL(options.url ?? "", globalThis.location?.href).href.replace(/\/$/, "");
+    this.url = new URL(options.url ?? "/", globalThis.location?.href).href.replace(/\/$/, "");
   }
 
   /** The application's token; asked for once, and again after `forget`. @returns {Promise<string | undefined>} */
@@ -73,6 +73,7 @@ export class Session {
       },
       body: body && JSON.stringify(body),
       credentials: "include",
+      keepalive: method !== "GET", // a click may mark as read and leave the page
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   }

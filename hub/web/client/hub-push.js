@@ -1,0 +1,85 @@
+/**
+ * Notifications outside the page: web push while no tab is open, desktop notifications while one is in the background.
+ *
+ * Both ask for permission and therefore belong into a click. A push that is read elsewhere is taken off the screen here,
+ * as soon as a tab hears of it. FCM's own script stays the application's choice: it is only asked for a token.
+ */
+
+const DEVICE = "hub device";
+/** Changes after which nobody needs to be told any more. */
+const DONE = ["read", "archived", "snoozed", "expired", "recalled", "deleted"];
+
+/**
+ * Register this browser for web push; resolves to the token, or null where the user or the browser says no.
+ * @type {import("./hub-push.js").enablePush}
+ */
+export async function enablePush(hub, { getPushToken, serviceWorker = new URL("./hub-sw.js", import.meta.url).href }) {
+  if (!("serviceWorker" in navigator) || !("PushManager" in globalThis)) return null;
+  if ((await Notification.requestPermission()) !== "granted") return null;
+  const registration = await navigator.serviceWorker.register(serviceWorker);
+  const token = await getPushToken(registration);
+  const before = localStorage.getItem(DEVICE);
+  await hub.request("PUT", `/v1/devices/${encodeURIComponent(token)}`, { platform: "web", kind: "token" });
+  if (before && before !== token) await forget(hub, before);
+  localStorage.setItem(DEVICE, token);
+  clearPushes(hub, registration);
+  return token;
+}
+
+/**
+ * Take this browser off the user's devices: call it when they sign out.
+ * @type {import("./hub-push.js").disablePush}
+ */
+export async function disablePush(hub) {
+  const token = localStorage.getItem(DEVICE);
+  localStorage.removeItem(DEVICE);
+  if (token) await forget(hub, token);
+}
+
+/**
+ * Show desktop notifications while no tab of the browser is looked at; returns how to stop, or null without permission.
+ * @type {import("./hub-push.js").enableDesktop}
+ */
+export async function enableDesktop(hub, { icon } = {}) {
+  if (!("Notification" in globalThis) || (await Notification.requestPermission()) !== "granted") return null;
+  /** @type {Map<string, Notification>} */
+  const shown = new Map();
+  const life = new AbortController();
+  hub.addEventListener(
+    "notification",
+    ({ detail: { change, replayed, notification } }) => {
+      if (DONE.includes(change)) close(shown, notification.id);
+      // The leader speaks for all tabs, or each of them would.
+      if (change === "created" && !replayed && hub.state.leader && document.hidden) show(shown, notification, icon);
+    },
+    life,
+  );
+  return () => life.abort();
+}
+
+/** @param {Map<string, Notification>} shown @param {import("./hub.js").Notification} notification @param {string} [icon] */
+function show(shown, { id, title, body }, icon) {
+  const made = new Notification(title, { body: body ?? "", tag: id, icon });
+  shown.set(id, made);
+  made.onclose = () => shown.delete(id);
+  made.onclick = () => (focus(), made.close());
+}
+
+/** @param {Map<string, Notification>} shown @param {string} id */
+function close(shown, id) {
+  shown.get(id)?.close();
+  shown.delete(id);
+}
+
+/** Take pushes off the screen once their notification is read or gone. @param {import("./hub.js").Hub} hub @param {ServiceWorkerRegistration} registration */
+function clearPushes(hub, registration) {
+  hub.addEventListener("notification", ({ detail: { change, notification } }) => {
+    if (DONE.includes(change)) registration.active?.postMessage({ clear: [notification.id] });
+  });
+  hub.addEventListener("inbox", ({ detail: { change } }) => {
+    if (change === "read_all") registration.active?.postMessage({ clear: "all" });
+  });
+}
+
+/** @param {import("./hub.js").Hub} hub @param {string} token */
+const forget = (hub, token) => hub.request("DELETE", `/v1/devices/${encodeURIComponent(token)}`);
