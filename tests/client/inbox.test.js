@@ -1,12 +1,12 @@
 /** The pure parts of the inbox element: links, times, languages. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { safeImage, safeLink } from "../../hub/web/client/inbox/links.js";
-import { addMessages, humanize, speaker } from "../../hub/web/client/inbox/messages.js";
+import { addMessages, ENGLISH, humanize, speaker } from "../../hub/web/client/inbox/messages.js";
 import { ago, coming, snoozeChoices, stretch } from "../../hub/web/client/inbox/time.js";
 
 const MESSAGES = join(import.meta.dirname, "../../hub/web/client/messages");
@@ -80,22 +80,19 @@ test("numbers choose the sentence by the rules of the language", () => {
 });
 
 test("every catalogue says everything, with the same placeholders", async () => {
-  const english = keysOf(
-    readFileSync(join(MESSAGES, "../inbox/messages.js"), "utf8").split("ENGLISH = {")[1].split("\n};")[0],
-  );
-  assert.ok(Object.keys(english).length > 70);
   for (const file of readdirSync(MESSAGES).filter((name) => name.endsWith(".js"))) {
-    assert.deepEqual(keysOf(readFileSync(join(MESSAGES, file), "utf8")), english, file);
+    const { default: catalogue } = await import(join(MESSAGES, file));
+    assert.deepEqual(placeholders(catalogue), placeholders(ENGLISH), file);
   }
 });
 
-/** The keys of a catalogue's source and the placeholders beside each, but for the count, which a plural may spell out. */
-function keysOf(source) {
-  const entries = source.matchAll(/^ {2}(\w+): ((?:\{[^}]*(?:\{\w+\}[^}]*)*\})|".*"),$/gms);
-  return Object.fromEntries(
-    [...entries].map(([, key, said]) => [key, [...new Set(said.match(/\{(?!n\})\w+\}/g))].sort().join()]).sort(),
+/** What each sentence leaves open, but for the count, which a plural may spell out. */
+const placeholders = (catalogue) =>
+  Object.fromEntries(
+    Object.entries(catalogue)
+      .map(([key, said]) => [key, [...new Set(JSON.stringify(said).match(/\{(?!n\})\w+\}/g))].sort().join()])
+      .sort(),
   );
-}
 
 test("a category without a title is still said in words", () => {
   assert.deepEqual(["order.shipped", "2fa", "team_invite:new"].map(humanize), [

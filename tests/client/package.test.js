@@ -45,7 +45,9 @@ test("hub.js is what src builds", () => {
 test("every file that is exported is in the package, and its types are", () => {
   const installed = join(directory, "node_modules/notification-hub-client");
   const { exports } = JSON.parse(readFileSync(join(installed, "package.json")));
-  const paths = Object.values(exports).flatMap((target) => (typeof target === "string" ? target : Object.values(target)));
+  const paths = Object.values(exports).flatMap((target) =>
+    typeof target === "string" ? target : Object.values(target),
+  );
   for (const path of paths) readFileSync(join(installed, path.replace("*", "de")));
 });
 

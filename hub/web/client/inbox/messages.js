@@ -8,7 +8,7 @@
  */
 
 /** @type {Catalogue} */
-const ENGLISH = {
+export const ENGLISH = {
   notifications: "Notifications",
   bell: { 0: "Notifications", one: "Notifications, {n} unread", other: "Notifications, {n} unread" },
   all: "All",
@@ -34,7 +34,6 @@ const ENGLISH = {
   preferences: "Preferences",
   back: "Back",
   close: "Close",
-  dismiss: "Dismiss",
   is_unread: "Unread",
   urgent: "Urgent",
   important: "Important",

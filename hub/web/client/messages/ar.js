@@ -2,7 +2,7 @@
 
 import { addMessages } from "../inbox/messages.js";
 
-addMessages("ar", {
+const catalogue = {
   notifications: "الإشعارات",
   bell: {
     0: "الإشعارات",
@@ -88,4 +88,7 @@ addMessages("ar", {
   from: "من",
   to: "إلى",
   time_zone: "المنطقة الزمنية",
-});
+};
+
+addMessages("ar", catalogue);
+export default catalogue;

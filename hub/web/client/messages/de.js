@@ -2,7 +2,7 @@
 
 import { addMessages } from "../inbox/messages.js";
 
-addMessages("de", {
+const catalogue = {
   notifications: "Benachrichtigungen",
   bell: { 0: "Benachrichtigungen", other: "Benachrichtigungen, {n} ungelesen" },
   all: "Alle",
@@ -80,4 +80,7 @@ addMessages("de", {
   from: "Von",
   to: "Bis",
   time_zone: "Zeitzone",
-});
+};
+
+addMessages("de", catalogue);
+export default catalogue;

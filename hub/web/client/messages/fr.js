@@ -2,7 +2,7 @@
 
 import { addMessages } from "../inbox/messages.js";
 
-addMessages("fr", {
+const catalogue = {
   notifications: "Notifications",
   bell: { 0: "Notifications", one: "Notifications, {n} non lue", other: "Notifications, {n} non lues" },
   all: "Toutes",
@@ -80,4 +80,7 @@ addMessages("fr", {
   from: "De",
   to: "À",
   time_zone: "Fuseau horaire",
-});
+};
+
+addMessages("fr", catalogue);
+export default catalogue;

@@ -1,2 +1,6 @@
 /** Importing one of these modules adds its language to the elements of hub-inbox.js. */
-export {};
+
+import type { Catalogue } from "../hub-inbox.js";
+
+declare const catalogue: Catalogue;
+export default catalogue;
