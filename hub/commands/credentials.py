@@ -18,13 +18,19 @@ from hub.store import ApiKeys, Database
 from hub.store.api_keys import ApiKey
 
 SCOPES = ("publish", "admin")
-TTL = click.FloatRange(min=0, min_open=True, max=10 * 365 * 86_400)
+TEN_YEARS_SECONDS = 10 * 365 * 86_400
 Result = TypeVar("Result")
+
+
+def _lifetime(context: click.Context, parameter: click.Parameter, seconds: float) -> float:
+    if not 0 < seconds <= TEN_YEARS_SECONDS:  # nan too
+        raise click.BadParameter(f"has to be above 0 and at most {TEN_YEARS_SECONDS}")
+    return seconds
 
 
 @click.command()
 @click.option("--user", required=True, help="the user's id (`sub`)")
-@click.option("--ttl", type=TTL, default=3600.0, show_default=True, help="seconds until it expires")
+@click.option("--ttl", default=3600.0, show_default=True, callback=_lifetime, help="seconds until it expires")
 @click.option("--tenant", default=DEFAULT_TENANT, show_default=True)
 def token(user: str, ttl: float, tenant: str) -> None:
     """Print a user's token, signed with HUB_JWT_SECRET; for development and tests."""

@@ -26,6 +26,7 @@ TIMEOUTS = {
 }
 
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+BEHIND = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
 LOCKED = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError)
 
 
@@ -94,6 +95,8 @@ def translated() -> Iterator[None]:
         yield
     except REFUSED as error:
         raise Refused(str(error)) from error
+    except BEHIND as error:
+        raise Unavailable("the database has not the schema of this release: run `hub migrate`") from error
     except LOCKED as error:
         raise Locked("somebody else is changing this, try again", retry_after_seconds=1) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
