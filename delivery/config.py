@@ -36,7 +36,6 @@ class DeliverySettings(Shared):
     fcm_base_url: str | None = Field(None, description="a local server in FCM's place")
 
     # Patience
-    retry_base_seconds: float = Field(5, gt=0, description="ceiling of the first backoff; doubles with each attempt")
     retry_cap_seconds: float = Field(3600, gt=0, description="highest ceiling of a backoff")
     retry_max_attempts: int = Field(12, ge=1, description="attempts until a delivery is dead")
     probe_after_seconds: float = Field(60, ge=0, description="until an unknown outcome is looked up")

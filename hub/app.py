@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from hub import sse, websocket
-from hub.api import documentation, events, health, inbox, notifications, problem, tickets, users
+from hub.api import documentation, events, health, inbox, notifications, problem, tickets, users, webhooks
 from hub.api.operation import Operation, State
 from hub.api.route import path_routes
 from hub.config import Settings
@@ -32,7 +32,7 @@ from hub.ratelimit import RateLimiter
 from hub.store import ApiKeys, Database
 from hub.web import CLIENT, STATIC, demo
 
-RESOURCES = (notifications, events, inbox, users, tickets, health)
+RESOURCES = (notifications, events, inbox, users, tickets, webhooks, health)
 
 log = logging.getLogger("hub")
 
@@ -105,7 +105,7 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             hub.open()
             stack.push_async_callback(hub.close)
             limits = RateLimiter(settings.rate_limit_publish, "publish"), RateLimiter(settings.rate_limit_user, "user")
-            yield {"state": State(settings, hub, gate, metrics, *limits)}
+            yield {"state": State(settings, hub, gate, metrics, *limits, database)}
 
     return lifespan
 

@@ -26,6 +26,7 @@ from hub.hub import Hub
 from hub.identity import UserKey
 from hub.metrics import Metrics
 from hub.ratelimit import RateLimiter
+from hub.store import Database
 from hub.validation import field_errors, parse_json, pointer
 
 ANYBODY: Final = "anybody"
@@ -42,6 +43,7 @@ class State:
     metrics: Metrics
     publish_limit: RateLimiter
     user_limit: RateLimiter
+    database: Database
 
 
 @dataclass(slots=True)

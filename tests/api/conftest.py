@@ -1,6 +1,7 @@
 """Two nodes whose every answer is held against the OpenAPI document, and whose log must stay silent."""
 
 import tempfile
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ from tests.api.contract import Contract
 from tests.hub_nodes import Cluster
 
 NO_LIMIT = "1000000/second"
+SIGNED = {  # what providers sign their callbacks with
+    "resend_webhook_secret": "whsec_" + b64encode(b"resend-secret-of-the-tests").decode(),
+    "twilio_auth_token": "twilio-token-of-the-tests",
+    "public_url": "https://hub.example.com",
+}
 
 
 class Api(Cluster):
@@ -72,7 +78,7 @@ def api(services, api_log):
     rates = {"rate_limit_publish": NO_LIMIT, "rate_limit_user": NO_LIMIT}  # they have tests of their own
     with (
         api_log.open("ab") as log,
-        Api(services.database_url, services.redis_url, log=log, cookie_name="session", **rates) as running,
+        Api(services.database_url, services.redis_url, log=log, cookie_name="session", **rates, **SIGNED) as running,
     ):
         yield running
 
