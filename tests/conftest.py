@@ -1,7 +1,7 @@
 """The ground every test stands on: one embedded Postgres and Redis per session, and nodes as they run in production.
 
-`HUB_DATABASE_URL` and `HUB_REDIS_URL` are honoured, so the suite also runs against given servers. Every node is a process
-of its own, started by the command a deployment uses; tests that look inside a node build an application in this process.
+`HUB_DATABASE_URL` and `HUB_REDIS_URL` are honoured, so the suite also runs against given servers. Every node is a
+process of its own, started by the command a deployment uses; tests that look inside build an application in this one.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from hub.config import Settings
 from hub.dev.postgres import Postgres
 from hub.dev.redis import Redis
-from tests.hub_nodes import Cluster
+from tests.hub_nodes import Cluster, new_user
 
 
 class Services:
@@ -77,3 +80,24 @@ def settings(services) -> Settings:
         redis_prefix="inner",
         jwt_secret="test-secret-" * 4,
     )
+
+
+@pytest.fixture
+async def empty_database(services):
+    """The address of a database with nothing in it."""
+    async with new_database(services.database_url) as url:
+        yield url
+
+
+@asynccontextmanager
+async def new_database(server: str):
+    """Make a database beside the one at an address, and drop it again; a context manager of its address."""
+    name = f"scratch_{os.getpid()}_{new_user().rpartition('-')[2]}"
+    connection = await asyncpg.connect(server)
+    await connection.execute(f"create database {name}")
+    parts = urlsplit(server)
+    try:
+        yield f"{parts.scheme}://{parts.netloc}/{name}?{parts.query}"
+    finally:
+        await connection.execute(f"drop database {name} with (force)")
+        await connection.close()
