@@ -19,7 +19,18 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from hub import sse, websocket
-from hub.api import documentation, events, health, inbox, notifications, problem, tickets, users, webhooks
+from hub.api import (
+    documentation,
+    events,
+    health,
+    inbox,
+    notifications,
+    problem,
+    tickets,
+    unsubscribe,
+    users,
+    webhooks,
+)
 from hub.api.operation import Operation, State
 from hub.api.route import path_routes
 from hub.config import Settings
@@ -32,7 +43,7 @@ from hub.ratelimit import RateLimiter
 from hub.store import ApiKeys, Database
 from hub.web import CLIENT, STATIC, demo
 
-RESOURCES = (notifications, events, inbox, users, tickets, webhooks, health)
+RESOURCES = (notifications, events, inbox, users, tickets, webhooks, unsubscribe, health)
 
 log = logging.getLogger("hub")
 
