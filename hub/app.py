@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
+from delivery.store.templates import Templates
 from hub import sse, websocket
 from hub.api import (
     documentation,
@@ -26,6 +27,7 @@ from hub.api import (
     inbox,
     notifications,
     problem,
+    templates,
     tickets,
     unsubscribe,
     users,
@@ -43,7 +45,7 @@ from hub.ratelimit import RateLimiter
 from hub.store import ApiKeys, Database
 from hub.web import CLIENT, STATIC, demo
 
-RESOURCES = (notifications, events, inbox, users, tickets, webhooks, unsubscribe, health)
+RESOURCES = (notifications, events, inbox, users, tickets, webhooks, unsubscribe, templates, health)
 
 log = logging.getLogger("hub")
 
@@ -116,7 +118,7 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             hub.open()
             stack.push_async_callback(hub.close)
             limits = RateLimiter(settings.rate_limit_publish, "publish"), RateLimiter(settings.rate_limit_user, "user")
-            yield {"state": State(settings, hub, gate, metrics, *limits, database)}
+            yield {"state": State(settings, hub, gate, metrics, *limits, database, Templates(database))}
 
     return lifespan
 

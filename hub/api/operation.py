@@ -18,6 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from delivery.store.templates import Templates
 from hub.auth import Principal
 from hub.config import Settings
 from hub.errors import FieldError, Forbidden, HubError, Invalid, Malformed, TooLarge, UnsupportedMediaType
@@ -44,6 +45,7 @@ class State:
     publish_limit: RateLimiter
     user_limit: RateLimiter
     database: Database
+    templates: Templates
 
 
 @dataclass(slots=True)
