@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from delivery.store.templates import Templates
 from hub import sse, websocket
 from hub.api import (
+    deliveries,
     documentation,
     events,
     health,
@@ -45,7 +46,7 @@ from hub.ratelimit import RateLimiter
 from hub.store import ApiKeys, Database
 from hub.web import CLIENT, STATIC, demo
 
-RESOURCES = (notifications, events, inbox, users, tickets, webhooks, unsubscribe, templates, health)
+RESOURCES = (notifications, deliveries, events, inbox, users, tickets, webhooks, unsubscribe, templates, health)
 
 log = logging.getLogger("hub")
 

@@ -18,17 +18,20 @@ from redis.asyncio import Redis
 from hub import protocol
 from hub.commit import GroupCommit
 from hub.config import Settings
-from hub.errors import NotFound
+from hub.errors import Conflict, NotFound
 from hub.identity import UserKey
 from hub.live import Live
 from hub.metrics import Metrics
 from hub.notification import Change
 from hub.protocol import Counts
 from hub.store import Database, Inboxes, Publications
+from hub.store.deliveries import Deliveries
 from hub.store.publications import Outcome, Publication
+from hub.store.retractions import Noticed, Retractions
 
 MAX_TOLD = 100
 MAX_CHANGED = 500
+MAX_RECALLED = 100
 
 
 class Hub:
@@ -37,6 +40,8 @@ class Hub:
     def __init__(self, settings: Settings, database: Database, redis: Redis, metrics: Metrics) -> None:
         self.inboxes = Inboxes(database)
         self.publications = Publications(database)
+        self.retractions = Retractions(database)
+        self.deliveries = Deliveries(database)
         self.live = Live(settings, self.inboxes, redis, metrics)
         self._metrics = metrics
         self._commit = GroupCommit(self.publications.publish, metrics.batches.observe)
@@ -59,6 +64,18 @@ class Hub:
             for key, item, epoch, unread, unseen in outcome.stored:
                 self.live.tell(key, protocol.notification(item, epoch=epoch, unread=unread, unseen=unseen))
         return outcomes
+
+    async def recall(self, tenant: str, published: Outcome) -> list[Noticed]:
+        """Take back what recipients have of a publication, and tell how far it had come with each."""
+        if published.status in ("scheduled", "canceled"):
+            raise Conflict(f"it is {published.status}: nobody has it yet")
+        ids = [receipt.id for receipt in published.receipts]
+        for start in range(0, len(ids), MAX_RECALLED):
+            recalled = await self.inboxes.recall(tenant, published.id, ids[start : start + MAX_RECALLED])
+            for key, item, epoch, unread, unseen in recalled:
+                self.live.tell(key, protocol.notification(item, epoch=epoch, unread=unread, unseen=unseen))
+        await self.retractions.end_deliveries(tenant, published.id, ids)
+        return await self.retractions.noticed(tenant, published.id, ids)
 
     async def change(self, key: UserKey, ids: Sequence[UUID], change: Change, until: datetime | None = None) -> Counts:
         """Change some of a user's notifications; those already so are left alone. Raise `NotFound` if none exists."""

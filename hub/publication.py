@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import (
@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     JsonValue,
     Tag,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -28,7 +29,10 @@ from hub.errors import FieldError, TooLarge
 from hub.identity import is_user_id
 
 ONE_USER, MANY_USERS = "<one user>", "<many users>"
+SECONDS, DURATION = "<seconds>", "<duration>"
 MAX_RECIPIENTS = 1000
+YEAR_SECONDS = 366 * 86_400
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def _clean(text: str) -> str:
@@ -87,6 +91,11 @@ def _future(moment: datetime) -> datetime:
         raise PydanticCustomError("far", "must lie before the year 10000") from None
 
 
+def _at(pointer: str, reason: str) -> PydanticCustomError:
+    """Blame one field for what the whole says."""
+    return PydanticCustomError("rule", "{reason}", {"reason": reason, "pointer": pointer})
+
+
 def _documented(pattern: str, **more: Any) -> Any:
     """Say in the JSON schema what a validator checks."""
     return Field(json_schema_extra={"pattern": pattern, **more})
@@ -102,6 +111,12 @@ Link = Annotated[str, Field(max_length=2048), AfterValidator(_link), _documented
 Future = Annotated[AwareDatetime, AfterValidator(_future)]
 DataObject = Annotated[dict[str, JsonValue], AfterValidator(_object)]
 Priority = Literal["low", "normal", "high", "critical"]
+Channel = Literal["in_app", "email", "sms", "push"]
+Wait = Annotated[
+    Annotated[float, Field(ge=0, le=YEAR_SECONDS), Tag(SECONDS)]
+    | Annotated[str, Field(pattern=r"^[0-9]{1,3}[smhd]$"), Tag(DURATION)],
+    Discriminator(lambda value: DURATION if isinstance(value, str) else SECONDS),
+]
 Recipients = Annotated[
     Annotated[UserId, Tag(ONE_USER)]
     | Annotated[list[UserId], Field(min_length=1, max_length=MAX_RECIPIENTS), Tag(MANY_USERS)],
@@ -123,8 +138,57 @@ class Action(Request):
     url: Link | None = None
 
 
+class Escalation(Request):
+    """Reach the user over this channel too, `after` a while (seconds, or such as `5m`), unless it was read or seen."""
+
+    after: Wait
+    unless: Literal["read", "seen"] = "read"
+
+    @property
+    def after_seconds(self) -> float:
+        """The wait in seconds."""
+        if isinstance(self.after, str):
+            return int(self.after[:-1]) * UNIT_SECONDS[self.after[-1]]
+        return self.after
+
+
+class Escalations(Request):
+    """Channels that are used only if the user has not noticed by then; counted from the publish, or from `send_at`."""
+
+    email: Escalation | None = None
+    sms: Escalation | None = None
+    push: Escalation | None = None
+
+    def stored(self) -> bytes | None:
+        """Say it as schema.sql's `add_deliveries` reads it; None if nothing escalates."""
+        given = {name: wait for name in ("email", "sms", "push") if (wait := getattr(self, name)) is not None}
+        terms = {name: {"after": wait.after_seconds, "unless": wait.unless} for name, wait in given.items()}
+        return orjson.dumps(terms) if terms else None
+
+
+class Override(Request):
+    """Words for one channel, instead of its template's; `subject` is a title, `text` a body, `html` for e-mail only."""
+
+    subject: Text | None = None
+    title: Text | None = None
+    text: Text | None = None
+    body: Text | None = None
+    html: Text | None = None
+
+
+class Overrides(Request):
+    """What is said differently over a channel."""
+
+    email: Override | None = None
+    sms: Override | None = None
+    push: Override | None = None
+
+
 class Publish(Request):
-    """The body of `POST /v1/notifications`."""
+    """The body of `POST /v1/notifications`.
+
+    Without `channels` the category's are used, otherwise the inbox only; the inbox always keeps what was said.
+    """
 
     to: Recipients
     category: Category
@@ -138,6 +202,36 @@ class Publish(Request):
     tags: Annotated[list[Tagged], Field(max_length=20)] = []
     collapse_key: Annotated[Text, Field(min_length=1, max_length=255)] | None = None
     expires_at: Future | None = None
+    channels: Annotated[list[Channel], Field(min_length=1, max_length=4)] | None = None
+    escalate: Escalations | None = None
+    send_at: Future | None = None
+    delay_seconds: Annotated[float, Field(ge=0, le=YEAR_SECONDS)] | None = None
+    template: Category | None = None
+    variables: DataObject | None = None
+    overrides: Overrides | None = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        """Refuse two times for one publish, and one that would be over before it begins."""
+        if self.send_at is not None and self.delay_seconds is not None:
+            raise _at("/delay_seconds", "must not be given beside send_at")
+        due = self.due_at()
+        if due is not None and self.expires_at is not None and self.expires_at <= due:
+            raise _at("/expires_at", "must lie after the time of the publish")
+        return self
+
+    def due_at(self) -> datetime | None:
+        """Say when it is to be published, counted from now; None if at once."""
+        if self.delay_seconds:
+            return datetime.now(UTC) + timedelta(seconds=self.delay_seconds)
+        return self.send_at
+
+    def options(self) -> bytes | None:
+        """Say what its deliveries are rendered with; None if nothing was said about it."""
+        overrides = self.overrides and self.overrides.model_dump(exclude_none=True)
+        given = {"template": self.template, "variables": self.variables, "overrides": overrides}
+        given = {name: value for name, value in given.items() if value}
+        return orjson.dumps(given) if given else None
 
     def recipients(self) -> list[str]:
         """List the users addressed, each once, in the order given."""

@@ -7,17 +7,17 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 from pydantic_core import to_json
 from starlette.responses import Response
 
 from hub.api.operation import Call, Resource
 from hub.api.problem import Problem, problem
 from hub.auth import Principal
-from hub.errors import FieldError, HubError, IdempotencyMismatch, Invalid, NotFound, TooLarge, Unavailable
+from hub.errors import Conflict, FieldError, HubError, IdempotencyMismatch, Invalid, NotFound, TooLarge, Unavailable
 from hub.notification import notification_name, parse_name, publication_name
 from hub.publication import Batch, Publish, Request
-from hub.store.publications import Outcome, Publication, Receipt
+from hub.store.publications import Outcome, Publication, Receipt, Status
 from hub.validation import parse_json
 
 resource = Resource("Publishing")
@@ -35,11 +35,31 @@ class Recipient(BaseModel):
 
 
 class Published(BaseModel):
-    """The answer to a publish, given after the commit."""
+    """The answer to a publish, given after the commit; a scheduled one has no notifications before its time."""
 
     id: str
-    status: Literal["accepted"]
+    status: Status
     notifications: list[Recipient]
+
+
+class RecalledRecipient(BaseModel):
+    """How far it had come with one recipient; `sent` names the channels over which it had left already."""
+
+    user_id: str
+    id: str
+    recalled: bool
+    seen: bool
+    read: bool
+    read_at: AwareDatetime | None
+    sent: list[str]
+
+
+class Recalled(BaseModel):
+    """What was taken back; not from recipients who had deleted it, or in whose inbox a newer one took its place."""
+
+    id: str
+    status: Literal["recalled"]
+    recipients: list[RecalledRecipient]
 
 
 class BatchResult(BaseModel):
@@ -122,11 +142,41 @@ async def publish_batch(call: Call) -> Response:
 @resource.operation("GET", "/v1/notifications/{id}", access="publish", answers={200: Published}, errors=(NotFound,))
 async def show(call: Call) -> Response:
     """Show a publication (`pub_…`), or the part of it that one recipient got (`ntf_…`)."""
+    return call.answer(answer_of(await find(call)))
+
+
+@resource.operation(
+    "DELETE", "/v1/notifications/{id}", access="publish", answers={204: None}, errors=(NotFound, Conflict)
+)
+async def cancel(call: Call) -> Response:
+    """Cancel a scheduled publication; 409 if it has fired. Repeating it changes nothing."""
+    found = await find(call)
+    if not await call.hub.retractions.cancel(call.service.tenant, found.id):
+        found = await find(call)  # the schedule's lock was waited for: now it is either fired or canceled
+        if found.status != "canceled":
+            raise Conflict("it has been published: recall it instead")
+    return call.answer(status=204)
+
+
+@resource.operation(
+    "POST", "/v1/notifications/{id}/recall", access="publish", answers={200: Recalled}, errors=(NotFound, Conflict)
+)
+async def recall(call: Call) -> Response:
+    """Take a notification back: it leaves the inboxes live, and what has not been sent stays unsent."""
+    found = await find(call)
+    recipients = await call.hub.recall(call.service.tenant, found)
+    known = [recipient._asdict() | {"id": notification_name(recipient.id)} for recipient in recipients]
+    recipients_json = [{"user_id": recipient.pop("user"), **recipient} for recipient in known]
+    return call.answer({"id": publication_name(found.id), "status": "recalled", "recipients": recipients_json})
+
+
+async def find(call: Call) -> Outcome:
+    """Find the publication a service's path names, narrowed to one recipient by an `ntf_…`; raise `NotFound`."""
     kind, id = parse_name(call.request.path_params["id"], "pub", "ntf")
     found = await call.hub.publications.find(call.service.tenant, kind, id)
     if found is None:
         raise NotFound(f"there is no {call.request.path_params['id']!r}")
-    return call.answer(answer_of(found))
+    return found
 
 
 def accept(call: Call, request: Publish, *, producer: str, key: str | None, said: bytes) -> Publication:
@@ -140,6 +190,10 @@ def accept(call: Call, request: Publish, *, producer: str, key: str | None, said
         tags=request.tags,
         collapse_key=request.collapse_key,
         expires_at=request.expires_at,
+        send_at=request.due_at(),
+        channels=None if request.channels is None else list(dict.fromkeys(request.channels)),
+        escalations=None if request.escalate is None else request.escalate.stored(),
+        options=request.options(),
         key=key,
         body_hash=hashlib.sha256(said).digest() if key else None,
     )
@@ -147,7 +201,11 @@ def accept(call: Call, request: Publish, *, producer: str, key: str | None, said
 
 def answer_of(outcome: Outcome) -> dict[str, Any]:
     """Build the `Published` that a producer reads."""
-    return {"id": publication_name(outcome.id), "status": "accepted", "notifications": _recipients(outcome.receipts)}
+    return {
+        "id": publication_name(outcome.id),
+        "status": outcome.status,
+        "notifications": _recipients(outcome.receipts),
+    }
 
 
 def _recipients(receipts: Sequence[Receipt]) -> list[dict[str, Any]]:

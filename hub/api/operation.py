@@ -83,10 +83,14 @@ class Call:
         """Build a JSON response; models are dumped, bytes are taken as they are."""
         if isinstance(content, BaseModel):
             content = content.model_dump(mode="json")
-        body = b"" if content is None else content if isinstance(content, bytes) else orjson.dumps(content)
+        body = b"" if content is None else content if isinstance(content, bytes) else _dumps(content)
         media_type = None if content is None else "application/json"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return Response(body, status, self.headers | named, media_type)
+
+
+def _dumps(content: Any) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z)
 
 
 class NoQuery(BaseModel):

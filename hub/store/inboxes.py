@@ -13,6 +13,7 @@ from hub.notification import Change, Notification
 from hub.protocol import Counts, Cursor
 from hub.store.database import Database
 from hub.store.listing import INBOX, ITEM, PAGE, UNREAD_BY_CATEGORY, Filter
+from hub.store.publications import Stored
 
 _OPEN = f"""
 select {INBOX}, i.changed_seq, i.change as inbox_change, n.part, {ITEM}
@@ -27,6 +28,15 @@ left join lateral (
     order by c.created_seq desc limit $5)
 ) n on true
 where i.tenant = $1 and i.user_id = $2
+"""
+_RECALL = f"""
+select r.tenant, r.user_id, changed, epoch, unread, unseen, c.read_seq as inbox_read_seq,
+    c.seen_seq as inbox_seen_seq, {ITEM.replace("n.", "(c.notification).")}
+from (
+    select n.tenant, n.user_id, n.id from notifications n
+    where n.tenant = $1 and n.publication_id = $2 and n.id = any($3)
+    order by n.user_id
+) r cross join lateral change_notifications(r.tenant, r.user_id, array[r.id], 'recalled', null) c
 """
 NO_COUNTS = Counts("", 0, 0, 0, 0, 0)
 END = 2**63 - 1
@@ -137,6 +147,17 @@ class Inboxes:
             return None
         changed = [(_notification(row), row["unread"], row["unseen"]) for row in rows if row["changed"]]
         return Changed(_counts(rows[-1]), {row["id"] for row in rows}, changed)
+
+    async def recall(self, tenant: str, publication: UUID, ids: Sequence[UUID]) -> list[Stored]:
+        """Take back those of a publication's notifications that are still there, and still say what it said."""
+        rows = await self._database.fetch(_RECALL, tenant, publication, list(ids))
+        return [
+            Stored(
+                UserKey(row["tenant"], row["user_id"]), _notification(row), row["epoch"], row["unread"], row["unseen"]
+            )
+            for row in rows
+            if row["changed"]
+        ]
 
     async def change_all(
         self, key: UserKey, change: Literal["read_all", "seen"], up_to: int | None

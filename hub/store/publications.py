@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from hub.identity import UserKey
 from hub.notification import Notification, new_id
 from hub.store.database import Database
+
+Status = Literal["accepted", "scheduled", "canceled", "recalled"]
 
 
 @dataclass(slots=True)
@@ -57,14 +59,19 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a publication: stored now or put off, or answered before (`replayed`), or refused (`mismatch`)."""
+    """What became of a publication: its status, and whether it was answered before (`replayed`) or refused."""
 
     id: UUID
     receipts: list[Receipt]
     stored: list[Stored] = field(default_factory=list)
     replayed: bool = False
     mismatch: bool = False
-    scheduled: bool = False
+    status: Status = "accepted"
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether it was put off to its time."""
+        return self.status == "scheduled"
 
 
 class Publications:
@@ -101,7 +108,7 @@ class Publications:
         for row in sorted(rows, key=lambda row: row["recipient"] or 0):
             number = row["publication"] - 1
             if row["outcome"] == "scheduled":
-                outcomes[number].scheduled = True
+                outcomes[number].status = "scheduled"
             elif row["recipient"] is None:
                 _repeat(outcomes[number], row)
             else:
@@ -113,19 +120,20 @@ class Publications:
         """Find a publication by its own id, or by a recipient's notification (kind `ntf`) narrowed to that one."""
         if kind == "pub":
             rows = await self._database.fetch(
-                "select id, user_ids as old_users, notification_ids as old_ids, seqs as old_seqs"
+                "select id, status, user_ids as old_users, notification_ids as old_ids, seqs as old_seqs"
                 " from publications where id = $1 and tenant = $2",
                 id,
                 tenant,
             )
         else:
             rows = await self._database.fetch(
-                "select publication_id as id, array[user_id] as old_users, array[id] as old_ids,"
-                " array[created_seq] as old_seqs from notifications where id = $1 and tenant = $2",
+                "select b.id, b.status, array[n.user_id] as old_users, array[n.id] as old_ids,"
+                " array[n.created_seq] as old_seqs from notifications n join publications b on b.id = n.publication_id"
+                " where n.id = $1 and n.tenant = $2",
                 id,
                 tenant,
             )
-        return Outcome(rows[0]["id"], _receipts(rows[0])) if rows else None
+        return Outcome(rows[0]["id"], _receipts(rows[0]), status=rows[0]["status"]) if rows else None
 
 
 def _repeat(outcome: Outcome, row: Any) -> None:
@@ -133,7 +141,8 @@ def _repeat(outcome: Outcome, row: Any) -> None:
     outcome.mismatch = row["outcome"] == "mismatch"
     outcome.replayed = not outcome.mismatch
     outcome.receipts = _receipts(row)
-    outcome.scheduled = not outcome.receipts
+    if not outcome.receipts:
+        outcome.status = "scheduled"
 
 
 def _receipts(row: Any) -> list[Receipt]:

@@ -38,7 +38,7 @@ def body_of(operation):
 
 def path_of(operation, *, user="nobody", notification="ntf_" + UNKNOWN, publication="pub_" + UNKNOWN):
     """Fill the parameters of an operation's path."""
-    ids = {"inbox": notification, "notifications": publication, "users": user}
+    ids = {"inbox": notification, "notifications": publication, "users": user, "deliveries": "dlv_" + UNKNOWN}
     first = ids.get(operation.path.split("/")[2] if operation.path.count("/") > 1 else "", "x")
     return re.sub(r"\{\w+\}", "x", re.sub(r"\{id\}", first, operation.path))
 
