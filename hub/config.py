@@ -108,6 +108,7 @@ class Settings(Shared):
 
     demo: bool = Field(False, description="serve the demo page at `/`; development only")
     demo_nodes: CommaSeparated = Field([], description="addresses of the nodes the demo page shows")
+    demo_state: str | None = Field(None, description="path of the dev.json of the system that the demo page shows")
 
     @field_validator("rate_limit_publish", "rate_limit_user")
     @classmethod

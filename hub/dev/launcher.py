@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Sequence
 
 from hub import config
+from hub.dev import cast
 from hub.dev.child import Child
 from hub.dev.console import Console
 from hub.dev.directory import DataDirectory
@@ -130,7 +131,7 @@ class Launcher:
 
 
 async def prepare_database(system: System) -> None:
-    """Bring the schema up to date and make sure that the development API key is known."""
+    """Bring the schema up to date; make sure that the development API key and the demo's users are known."""
     await migrate(system.database_url)
     settings = config.load(
         database_url=system.database_url, redis_url=system.redis_url, jwt_secret=system.secrets.jwt_secret
@@ -146,5 +147,6 @@ async def prepare_database(system: System) -> None:
             scopes=["publish", "admin"],
             expires_at=None,
         )
+        await cast.introduce(database)
     finally:
         await database.close()

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 from hub.dev.directory import DataDirectory, Secrets
@@ -47,6 +48,7 @@ class System:
     """The whole system, as it was asked for and as the machine allows."""
 
     secrets: Secrets
+    summary: Path
     node_ports: tuple[int, ...]
     delivery: bool
     dashboard_port: int | None
@@ -98,6 +100,7 @@ class System:
             "HUB_PUBLIC_URL": self.nodes[0],
             "HUB_ALLOWED_ORIGINS": ",".join(origins),
             "HUB_DEMO_NODES": ",".join(self.nodes),
+            "HUB_DEMO_STATE": str(self.summary),
             "HUB_JWT_SECRET": self.secrets.jwt_secret,
             "HUB_JWT_AUDIENCE": AUDIENCE,
             "HUB_JWT_ISSUER": ISSUER,
@@ -116,6 +119,7 @@ def plan(directory: DataDirectory, *, nodes: int, port: int, delivery: bool) -> 
     redis = None if os.environ.get("HUB_REDIS_URL") else Redis(directory.path)
     return System(
         secrets=directory.secrets(),
+        summary=directory.summary,
         node_ports=node_ports,
         delivery=delivery,
         dashboard_port=_free_port(DASHBOARD_PORT) if delivery and find_spec("rq_dashboard") else None,
