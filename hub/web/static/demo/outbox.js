@@ -26,9 +26,9 @@ export class Outbox {
     card.hidden = false;
   }
 
-  /** Look into it, and again a moment later. */
+  /** Look into it, and again a moment later; while nobody looks at the page there is no need. */
   async watch() {
-    const listing = await this.#system.ask("/demo/outbox").catch(() => null);
+    const listing = document.hidden ? null : await this.#system.ask("/demo/outbox").catch(() => null);
     if (listing) this.#show(listing);
     setTimeout(() => void this.watch(), EVERY_MS);
   }
