@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import threading
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -32,18 +31,6 @@ def run(*command, **environment):
 def environment(services):
     """The variables of a deployment."""
     return {"HUB_DATABASE_URL": services.database_url, "HUB_REDIS_URL": services.redis_url, "HUB_JWT_SECRET": SECRET}
-
-
-@pytest.fixture
-async def empty_database(services):
-    """The address of a database with nothing in it."""
-    name = f"scratch_{os.getpid()}_{new_user().rpartition('-')[2]}"
-    connection = await asyncpg.connect(services.database_url)
-    await connection.execute(f"create database {name}")
-    parts = urlsplit(services.database_url)
-    yield f"{parts.scheme}://{parts.netloc}/{name}?{parts.query}"
-    await connection.execute(f"drop database {name} with (force)")
-    await connection.close()
 
 
 async def shape(url):
