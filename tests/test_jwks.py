@@ -6,7 +6,19 @@ import pytest
 
 from hub import errors, jwks
 from hub.auth import TokenVerifier, build_key
-from tests.credentials import claims, ec_jwk, ec_key, ec_signer, number, rsa_jwk, rsa_key, rsa_signer, settings, token
+from tests.credentials import (
+    claims,
+    ec_jwk,
+    ec_key,
+    ec_signer,
+    number,
+    rsa_jwk,
+    rsa_key,
+    rsa_signer,
+    settings,
+    token,
+    unnamed,
+)
 
 ONE, TWO = rsa_jwk(rsa_key(), kid="one"), rsa_jwk(rsa_key(which=1), kid="two")
 
@@ -163,7 +175,7 @@ async def test_before_the_first_set_the_hub_is_unavailable(issuer):
         "one",
         [],
     ],
-    ids=lambda key: str(key)[-40:],
+    ids=unnamed,
 )
 async def test_a_key_for_something_else_is_skipped_and_its_neighbour_used(issuer, key):
     """Keys for encryption, of other kinds, weak, private or broken do not verify and do not spoil the set."""

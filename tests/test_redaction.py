@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from hub.keys import new_key
 from hub.redaction import redact, redact_value
-from tests.credentials import token
+from tests.credentials import token, unnamed
 
 JWT, KEY = token(), new_key().text
 
@@ -38,6 +38,7 @@ JWT, KEY = token(), new_key().text
         ("host=db password=secret dbname=hub", "host=db password=… dbname=hub"),
         ("a\n-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----", "a\n… RSA PRIVATE KEY-----"),
     ],
+    ids=unnamed,
 )
 def test_a_secret_is_cut_out_and_the_rest_kept(text, clean):
     """Secrets go by their shape; what surrounds them still tells the reader what happened."""
