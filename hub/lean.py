@@ -107,7 +107,7 @@ class LeanStream(asyncio.Protocol):
 class LeanWebSocket(LeanStream):
     """A client that also speaks."""
 
-    __slots__ = ("_close_sent", "_commands", "_early", "_obeying", "_parser", "_session")
+    __slots__ = ("_close_sent", "_commands", "_deaf", "_early", "_obeying", "_parser", "_pong", "_session")
 
     def __init__(self, state: State, connection: Connection) -> None:
         super().__init__(state, connection)
@@ -117,6 +117,8 @@ class LeanWebSocket(LeanStream):
         self._commands: list[AnyCommand] | None = None
         self._obeying: asyncio.Task[None] | None = None
         self._close_sent = False
+        self._deaf = False
+        self._pong: bytes | None = None  # owed, but the transport is full
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over the transport, and hear nothing before `hello` is said (asyncio)."""
@@ -131,16 +133,19 @@ class LeanWebSocket(LeanStream):
         """Hear what came so far, and what comes from now on: the client was greeted."""
         received, heard = self._early
         self._early = (b"", 0)
-        parser = self._parser = wire.Parser(self._state.settings.max_frame_bytes)
-        for event in parser.feed(received):
-            if isinstance(event, wire.Text) and heard:
-                heard -= 1
-            else:
-                self._take(event)
-        if parser.is_idle:
-            self._parser = None
-        if self._transport is not None and not self._transport.is_closing():
+        self._hear_out(received, heard=heard)
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing() and not self._deaf:
             self._transport.resume_reading()
+
+    def resume_writing(self) -> None:
+        """Go on, and answer the last ping (asyncio)."""
+        super().resume_writing()
+        if self._pong is not None and self._transport is not None and not self._close_sent:
+            self._transport.write(self._pong)
+        self._pong = None
 
     def end(self, close: Close) -> None:
         """Send a close frame and wait for the client's (Sink)."""
@@ -153,17 +158,40 @@ class LeanWebSocket(LeanStream):
 
     def data_received(self, data: bytes) -> None:
         """Take what the client says (asyncio)."""
+        self._hear_out(data)
+
+    def _hear_out(self, data: bytes, *, heard: int = 0) -> None:
+        """Take what bytes say, until the client talks too much: then nothing more is listened to."""
+        if self._deaf:
+            return
+        if self._session is None:
+            self._session = Session(self._state, self.connection)
         parser = self._parser or wire.Parser(self._state.settings.max_frame_bytes)
         for event in parser.feed(data):
-            self._take(event)
-        self._parser = None if parser.is_idle else parser
+            if isinstance(event, wire.Text) and heard:
+                heard -= 1
+            elif self._session.allows():
+                self._take(event, self._session)
+            else:
+                self._turn_deaf()
+                break
+        self._parser = None if parser.is_idle or self._deaf else parser
 
-    def _take(self, event: wire.Event) -> None:
+    def _turn_deaf(self) -> None:
+        self._deaf = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def _take(self, event: wire.Event, session: Session) -> None:
         if self._transport is None or self._transport.is_closing():
             return
         match event:
             case wire.Text(text) if self.connection.closing is None:
-                self._hear(text)
+                self._hear(text, session)
+            case wire.Ping(data) if self.connection.paused:
+                self._pong = wire.pong_frame(
+                    data
+                )  # the last one will do (RFC 6455, 5.5.3)
             case wire.Ping(data) if not self._close_sent:
                 self._transport.write(wire.pong_frame(data))
             case wire.Closed(code, reason):
@@ -171,15 +199,13 @@ class LeanWebSocket(LeanStream):
                 self._say_close(code, reason)
                 self._transport.close()
 
-    def _hear(self, text: str | None) -> None:
-        if self._session is None:
-            self._session = Session(self._state, self.connection)
-        command = self._session.read(text)
+    def _hear(self, text: str | None, session: Session) -> None:
+        command = session.read(text)
         if command is None:
             return
         self._commands = [*(self._commands or ()), command]
         if self._obeying is None:
-            self._obeying = asyncio.create_task(self._obey(self._session))
+            self._obeying = asyncio.create_task(self._obey(session))
         elif len(self._commands) >= MAX_WAITING_COMMANDS and self._transport is not None:
             self._transport.pause_reading()
 
@@ -190,5 +216,4 @@ class LeanWebSocket(LeanStream):
                 await session.obey(self._commands.pop(0))
         finally:
             self._obeying = self._commands = None
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.resume_reading()
+            self._read_on()

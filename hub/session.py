@@ -24,10 +24,10 @@ from hub.errors import (
     TokenExpired,
 )
 from hub.notification import Change, parse_name
+from hub.pace import Pace
 from hub.protocol import AnyCommand, Auth, ChangeInbox, ChangeItems, Pong, Refresh
 
 MAX_ERRORS = 10
-BURST_SECONDS = 5
 CHANGES: dict[str, Change] = {"read": "read", "unread": "unread", "archive": "archived"}
 
 log = logging.getLogger("hub.session")
@@ -36,27 +36,30 @@ log = logging.getLogger("hub.session")
 class Session:
     """The commands of one client."""
 
-    __slots__ = ("_allowance", "_allowance_at", "_connection", "_errors", "_state")
+    __slots__ = ("_connection", "_errors", "_pace", "_state")
 
     def __init__(self, state: State, connection: Connection) -> None:
         self._state = state
         self._connection = connection
         self._errors = 0
-        self._allowance = float(state.settings.rate_limit_frames * BURST_SECONDS)
-        self._allowance_at = time.monotonic()
+        self._pace = Pace(state.settings.rate_limit_frames)
 
     async def hear(self, text: str | bytes | None) -> None:
         """Obey one message (None: it was no text); whatever is wrong with it is said to the client, never raised."""
-        command = self.read(text)
+        command = self.read(text) if self.allows() else None
         if command is not None:
             await self.obey(command)
+
+    def allows(self) -> bool:
+        """Count one more frame of any kind; who says too many is sent away."""
+        if not self._pace.allows():
+            self._connection.close(RATE_LIMITED)
+            return False
+        return True
 
     def read(self, text: str | bytes | None) -> AnyCommand | None:
         """Read a message; None if there is nothing left to do about it."""
         self._connection.pong_by = None
-        if not self._within_rate():
-            self._connection.close(RATE_LIMITED)
-            return None
         try:
             if text is None:
                 raise Malformed("frames are JSON text")
@@ -99,12 +102,6 @@ class Session:
         self._connection.send(protocol.error(error, ref))
         if self._errors >= MAX_ERRORS:
             self._connection.close(TOO_MANY_ERRORS)
-
-    def _within_rate(self) -> bool:
-        rate, now = self._state.settings.rate_limit_frames, time.monotonic()
-        self._allowance = min(rate * BURST_SECONDS, self._allowance + (now - self._allowance_at) * rate) - 1
-        self._allowance_at = now
-        return self._allowance >= 0
 
     async def _refresh(self, command: Refresh) -> None:
         """Take a fresh token for the same user; any other ends the connection."""

@@ -29,6 +29,10 @@ class Ping(NamedTuple):
     data: bytes
 
 
+class Filler(NamedTuple):
+    """A pong, or a part of a message that is not whole yet: nothing to do, but it was said."""
+
+
 class Closed(NamedTuple):
     """The peer wants to close (or violated the protocol): close with this code in turn."""
 
@@ -36,34 +40,33 @@ class Closed(NamedTuple):
     reason: str = ""
 
 
-Event = Text | Ping | Closed
+Event = Text | Ping | Filler | Closed
 
 
 class Parser:
     """Turns the bytes of one client into events; after a `Closed` it wants no more."""
 
-    __slots__ = ("_buffer", "_fragments", "_is_text", "_max_bytes", "_parsing")
+    __slots__ = ("_buffer", "_is_text", "_max_bytes", "_message", "_parsing")
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._buffer = bytearray()
         self._parsing: Generator[None, None, Frame] | None = None
-        self._fragments: list[bytes] = []
+        self._message: bytearray | None = None  # what has come of one that is not whole yet
         self._is_text = True
 
     @property
     def is_idle(self) -> bool:
         """Tell whether nothing is half received, so that this parser may be dropped."""
-        return not self._buffer and not self._fragments and self._parsing is None
+        return not self._buffer and self._message is None and self._parsing is None
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Take bytes; yield what they complete."""
+        """Take bytes; yield what they complete, one event per frame."""
         self._buffer += data
         try:
             while (frame := self._next()) is not None:
                 event = self._take(frame)
-                if event is not None:
-                    yield event
+                yield event
                 if isinstance(event, Closed):
                     return
         except ProtocolError as error:
@@ -77,7 +80,7 @@ class Parser:
         if self._parsing is None:
             if not self._buffer:
                 return None
-            left = self._max_bytes - sum(map(len, self._fragments))
+            left = self._max_bytes - len(self._message or b"")
             self._parsing = Frame.parse(self._read_exactly, mask=True, max_size=max(left, 125))
         try:
             next(self._parsing)
@@ -94,31 +97,30 @@ class Parser:
         del self._buffer[:size]
         return taken
 
-    def _take(self, frame: Frame) -> Event | None:
+    def _take(self, frame: Frame) -> Event:
         match frame.opcode:
             case Opcode.PING:
                 return Ping(bytes(frame.data))
             case Opcode.PONG:
-                return None
+                return Filler()
             case Opcode.CLOSE:
                 close = CloseFrame.parse(frame.data)
                 return Closed(1000 if close.code == NO_STATUS else close.code)
             case Opcode.CONT:
-                if not self._fragments:
+                if self._message is None:
                     raise ProtocolError("unexpected continuation frame")
             case _:
-                if self._fragments:
+                if self._message is not None:
                     raise ProtocolError("expected a continuation frame")
-                self._is_text = frame.opcode is Opcode.TEXT
-        self._fragments.append(bytes(frame.data))
-        return self._message() if frame.fin else None
+                self._is_text, self._message = frame.opcode is Opcode.TEXT, bytearray()
+        self._message += frame.data
+        if len(self._message) > self._max_bytes:
+            raise PayloadTooBig(len(self._message), self._max_bytes)
+        return self._whole(self._message) if frame.fin else Filler()
 
-    def _message(self) -> Text:
-        data = b"".join(self._fragments)
-        if len(data) > self._max_bytes:
-            raise PayloadTooBig(len(data), self._max_bytes)
-        self._fragments = []
-        return Text(data.decode() if self._is_text else None)
+    def _whole(self, message: bytearray) -> Text:
+        self._message = None
+        return Text(message.decode() if self._is_text else None)
 
 
 def text_frame(data: bytes) -> bytes:

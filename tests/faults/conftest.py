@@ -66,7 +66,7 @@ async def pair(nodes, log, mended):
         yield nodes
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def start(breakable, nodes, log):
     """Start a cluster of nodes with settings of its own, which must come out unharmed."""
 
