@@ -48,13 +48,16 @@ def is_free(port: int) -> bool:
 
 
 class Dev:
-    """One run of `hub dev --no-delivery` on a data directory."""
+    """One run of `hub dev` on a data directory, without delivery unless that is asked for."""
 
-    def __init__(self, directory: Path, *options: str, nodes: int = 1, **environment: str) -> None:
+    def __init__(
+        self, directory: Path, *options: str, nodes: int = 1, delivery: bool = False, **environment: str
+    ) -> None:
         self.directory = directory
         self.log = directory.with_suffix(".log")
         self.pids: dict[str, int] = {}
-        self._command = [sys.executable, "-m", "hub", "dev", "--no-delivery", "--data-dir", str(directory)]
+        self._command = [sys.executable, "-m", "hub", "dev", "--data-dir", str(directory)]
+        self._command += [] if delivery else ["--no-delivery"]
         self._command += ["--nodes", str(nodes), "--port", str(free_ports(nodes)), *options]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "MAKE"))}
         self._environment = kept | environment
