@@ -18,6 +18,7 @@ import { jitter } from "./backoff.js";
  * @property {string} [method]
  * @property {object} [body]
  * @property {(item: Item) => Partial<Item> | false} patch what it makes of an item
+ * @property {boolean} [quiet] nothing the user did knowingly
  *
  * @typedef {Request & {
  *   seq: number, resolve: (counts: Counts) => void, reject: (error: unknown) => void
@@ -44,9 +45,9 @@ export class Changes {
     this.#owner = owner;
   }
 
-  /** How many the hub has not answered. */
+  /** How many of the user's the hub has not answered. */
   get waiting() {
-    return this.#pending.filter(isWaiting).length;
+    return this.#pending.filter((change) => isWaiting(change) && !change.quiet).length;
   }
 
   /**

@@ -22,7 +22,7 @@ const STEADY_MS = 5000;
  * @typedef {object} Owner
  * @property {string} key names what is remembered
  * @property {Transport | "auto"} transport
- * @property {(transport: Transport) => Promise<{ url: string, query: URLSearchParams, token?: string }>} prepare
+ * @property {(transport: Transport) => Promise<Pick<import("./transport.js").Opening, "url" | "query" | "token" | "credentials">>} prepare
  * @property {() => Promise<string | undefined>} renew
  * @property {(frame: any, transport: Transport) => void} receive
  * @property {(state: Partial<import("../hub.js").HubState>) => void} report

@@ -168,8 +168,8 @@ class Hub extends Observable {
     const query = new URLSearchParams();
     if (epoch) query.set(transport === "sse" ? "last_event_id" : "resume", `${epoch}:${seq}`);
     if (floor === Infinity) query.set("snapshot", String(this.#options.pageSize));
-    const credentials = await this.#session.authorize(query);
-    return { url: this.#session.url, query, ...credentials };
+    const { url, credentials } = this.#session;
+    return { url, query, credentials, ...(await this.#session.authorize(query)) };
   }
 
   /** @param {Record<string, any>} query */

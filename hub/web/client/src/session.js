@@ -20,6 +20,11 @@ export class Session {
     this.url = new URL(options.url ?? "/", globalThis.location?.href).href.replace(/\/$/, "");
   }
 
+  /** A cookie is sent along only where it is what the user is known by. @returns {RequestCredentials} */
+  get credentials() {
+    return this.#options.getToken ? "same-origin" : "include";
+  }
+
   /** The application's token; asked for once, and again after `forget`. @returns {Promise<string | undefined>} */
   async token() {
     try {
@@ -72,7 +77,7 @@ export class Session {
         ...(body && { "Content-Type": "application/json" }),
       },
       body: body && JSON.stringify(body),
-      credentials: "include",
+      credentials: this.credentials,
       keepalive: method !== "GET", // a click may mark as read and leave the page
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });

@@ -112,8 +112,8 @@ export class Tabs {
   #hear(message) {
     if (message.ask) return this.tell(this.#owner.greet());
     if (this.leading) return; // the last words of a leader we have just replaced
-    this.#expect(this.#owner.silence());
     this.#owner.hear(message);
+    this.#expect(this.#owner.silence()); // only now: it may just have heard how long that is
   }
 
   /** @param {number} ms */

@@ -14,6 +14,7 @@ import { retryAfter } from "./backoff.js";
  * @property {string} url the hub's address
  * @property {URLSearchParams} query cursor, snapshot size, ticket
  * @property {string} [token]
+ * @property {RequestCredentials} [credentials]
  * @property {(text: string) => void} receive
  * @property {(milliseconds: number) => void} retry how long SSE asks to stay away after a loss
  * @property {(end: End) => void} ended
@@ -59,12 +60,12 @@ export function openEventStream(opening) {
  * @param {AbortSignal} signal
  * @returns {Promise<End>}
  */
-async function readEventStream({ url, query, token, receive, retry }, signal) {
+async function readEventStream({ url, query, token, credentials, receive, retry }, signal) {
   const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
   const response = await fetch(`${url}/v1/stream?${query}`, {
     headers,
     signal,
-    credentials: "include",
+    credentials,
     cache: "no-store",
   });
   if (!response.ok || !response.body) return { code: codeOf(response.status), after: retryAfter(response) };

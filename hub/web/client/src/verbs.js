@@ -40,6 +40,7 @@ export const readAll = (up_to) => ({
 /** @param {number} up_to @returns {Request} */
 export const seen = (up_to) => ({
   path: "seen",
+  quiet: true,
   body: { up_to },
   patch: (item) => item.created_seq <= up_to && { seen: true },
 });
