@@ -21,12 +21,15 @@ from starlette.staticfiles import StaticFiles
 from delivery.store.templates import Templates
 from hub import sse, websocket
 from hub.api import (
+    categories,
     deliveries,
+    devices,
     documentation,
     events,
     health,
     inbox,
     notifications,
+    preferences,
     problem,
     templates,
     tickets,
@@ -46,7 +49,21 @@ from hub.ratelimit import RateLimiter
 from hub.store import ApiKeys, Database
 from hub.web import CLIENT, STATIC, demo
 
-RESOURCES = (notifications, deliveries, events, inbox, users, tickets, webhooks, unsubscribe, templates, health)
+RESOURCES = (
+    notifications,
+    deliveries,
+    events,
+    inbox,
+    users,
+    devices,
+    categories,
+    preferences,
+    tickets,
+    webhooks,
+    unsubscribe,
+    templates,
+    health,
+)
 
 log = logging.getLogger("hub")
 

@@ -25,7 +25,9 @@ from hub.metrics import Metrics
 from hub.notification import Change
 from hub.protocol import Counts
 from hub.store import Database, Inboxes, Publications
+from hub.store.contacts import Contacts
 from hub.store.deliveries import Deliveries
+from hub.store.preferences import Preferences
 from hub.store.publications import Outcome, Publication
 from hub.store.retractions import Noticed, Retractions
 
@@ -42,6 +44,8 @@ class Hub:
         self.publications = Publications(database)
         self.retractions = Retractions(database)
         self.deliveries = Deliveries(database)
+        self.contacts = Contacts(database)
+        self.preferences = Preferences(database)
         self.live = Live(settings, self.inboxes, redis, metrics)
         self._metrics = metrics
         self._commit = GroupCommit(self.publications.publish, metrics.batches.observe)

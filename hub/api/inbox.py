@@ -14,7 +14,7 @@ from hub.api.operation import USER, Call, Handler, Resource
 from hub.errors import FieldError, Invalid, NotFound, Unavailable
 from hub.notification import Change, parse_name
 from hub.protocol import Counts
-from hub.publication import Category, Request, Tagged
+from hub.publication import Category, Future, Request, Tagged
 from hub.store.listing import Filter
 
 resource = Resource("Inbox")
@@ -89,6 +89,12 @@ class ListQuery(BaseModel):
     filter: Filter = "all"
     category: Category | None = None
     tag: Tagged | None = None
+
+
+class Snooze(Request):
+    """When it is to come back, as unread."""
+
+    until: Future
 
 
 class UpTo(Request):
@@ -177,12 +183,27 @@ for _verb, _change, _summary in (
     ("unread", "unread", "Mark a notification as unread."),
     ("archive", "archived", "Put a notification away."),
     ("unarchive", "unarchived", "Take a notification back into the list."),
+    ("unsnooze", "unsnoozed", "Take a snoozed notification back into the list, as unread."),
 ):
     _handler = _changing(_change)  # type: ignore[arg-type]
     _handler.__doc__ = _summary
     resource.operation(
         "POST", f"/v1/inbox/{{id}}/{_verb}", access=USER, answers={200: Changed}, errors=(NotFound, Unavailable)
     )(_handler)
+
+
+@resource.operation(
+    "POST",
+    "/v1/inbox/{id}/snooze",
+    access=USER,
+    body=Snooze,
+    answers={200: Changed},
+    errors=(NotFound, Unavailable),
+)
+async def snooze(call: Call) -> Response:
+    """Put a notification off; it comes back as unread, live."""
+    _, id = parse_name(call.request.path_params["id"], "ntf")
+    return _changed(call, await call.hub.change(call.key, [id], "snoozed", call.body.until))
 
 
 @resource.operation("DELETE", "/v1/inbox/{id}", access=USER, answers={200: Changed}, errors=(NotFound, Unavailable))

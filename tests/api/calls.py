@@ -22,6 +22,7 @@ PUBLISH = {"to": "somebody", "category": "test", "title": "hello"}
 BODIES = {
     "post_notifications": PUBLISH,
     "post_notifications_batch": {"items": [PUBLISH]},
+    "post_inbox_id_snooze": {"until": "2999-01-01T00:00:00Z"},
     "post_events": {"eventId": "1", "eventType": "test", "userId": "somebody"},
 }
 

@@ -56,7 +56,8 @@ def _objects(schema, draw, leave_out):
     always = {name: values for name, values in known.items() if name in required}
     objects = st.fixed_dictionaries(always, optional={n: v for n, v in known.items() if n not in required})
     if isinstance(more := schema.get("additionalProperties"), dict):
-        others = st.dictionaries(st.text(TEXT, max_size=10), draw(more), max_size=3)
+        names = _texts(schema["propertyNames"]) if "propertyNames" in schema else st.text(TEXT, max_size=10)
+        others = st.dictionaries(names, draw(more), max_size=3)
         return st.builds(lambda extra, named: {**extra, **named}, others, objects)
     return objects
 

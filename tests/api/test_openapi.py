@@ -19,7 +19,11 @@ from tests.hub_nodes import NO_TLS
 
 # Fields with rules between them that a schema cannot say; they are left out of what is drawn from the document.
 RULES = {"send_at", "delay_seconds", "template", "variables", "overrides", "escalate", "channels"}
-RULED = {"post_notifications": RULES, "post_notifications_batch": RULES}
+RULED = {
+    "post_notifications": RULES,
+    "post_notifications_batch": RULES,
+    "put_users_id": {"email", "phone", "timezone"},
+}
 DESCRIBED = [
     (path, method, described) for path, methods in DOCUMENT["paths"].items() for method, described in methods.items()
 ]
@@ -125,6 +129,7 @@ def test_what_the_document_allows_is_accepted(api, operation, data):
         )
     api.contract.judge(answer)
     repeated = answer.status_code == 422 and not pointers(answer)  # an event's id that was drawn before
-    assert repeated or answer.status_code in operation.answers, answer.text
+    nobodys = answer.status_code == 404 and "/inbox/{id}" in operation.path  # the body was fine, there is none
+    assert repeated or nobodys or answer.status_code in operation.answers, answer.text
     for result in answer.json().get("results", []):
         assert result["status"] == 201, result
