@@ -9,6 +9,8 @@
 import { duration, h } from "./element.js";
 
 const WINDOW = 500;
+/** Of how many notifications it is remembered when they began, or were shown before that was known. */
+const REMEMBERED = 1000;
 
 export class Numbers {
   /** @type {Map<string, HTMLElement>} */
@@ -73,6 +75,9 @@ export class Numbers {
   }
 
   #show() {
+    for (const times of [this.#begun, this.#early]) {
+      for (const id of [...times.keys()].slice(0, -REMEMBERED)) times.delete(id);
+    }
     this.#latencies.splice(0, this.#latencies.length - WINDOW);
     this.#say("published", this.#published.toLocaleString("en"));
     this.#say("delivered", this.#delivered.toLocaleString("en"));
