@@ -43,7 +43,7 @@ def main() -> None:
     except InvalidSettings as error:
         sys.exit(f"hub: the settings are not valid\n{error}")
     except HubError as error:
-        sys.exit(f"hub: {error.detail}")
+        sys.exit(f"hub: {error.detail}" + (f" ({error.__cause__})" if error.__cause__ else ""))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from hub.store.migration import migrate
 from tests.hub_nodes import ROOT
 
 GOOD = {
@@ -79,10 +80,19 @@ def test_a_node_with_bad_settings_ends_with_one_message():
     assert [line.split(":")[0] for line in said.splitlines()[1:]] == ["HUB_REDIS_URL", "HUB_LOG_LEVEL", "HUB_PORT"]
 
 
-def test_a_port_that_is_taken_is_named():
+async def test_a_port_that_is_taken_is_named(services):
     """A node that cannot listen says which variables to look at."""
+    await migrate(services.database_url)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        code, said = serve(HUB_PORT=str(taken.getsockname()[1]))
+        port = str(taken.getsockname()[1])
+        code, said = serve(HUB_PORT=port, HUB_DATABASE_URL=services.database_url, HUB_REDIS_URL=services.redis_url)
     assert code == 1
     assert "HUB_HOST, HUB_PORT: cannot listen on 127.0.0.1" in said
     assert "Traceback" not in said
+
+
+async def test_a_database_that_is_away_or_empty_is_said_in_one_line(empty_database):
+    """A node that cannot reach Postgres, or finds no schema there, ends with the reason instead of a traceback."""
+    assert serve() == (1, "hub: the database is not available ([Errno 111] Connect call failed ('127.0.0.1', 1))\n")
+    code, said = serve(HUB_DATABASE_URL=empty_database)
+    assert (code, "run `hub migrate`" in said, said.count("\n")) == (1, True, 1)

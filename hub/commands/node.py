@@ -14,6 +14,7 @@ from hub.app import create_app
 from hub.app import operations as all_operations
 from hub.config import SCHEMES, InvalidSettings
 from hub.server import serve as run
+from hub.store import Database, Inboxes
 from hub.store.migration import NewerSchema
 from hub.store.migration import migrate as apply
 
@@ -23,8 +24,18 @@ def serve() -> None:
     """Run one web node, configured by HUB_… variables."""
     settings = config.load()
     auth.check_keys(settings)
+    asyncio.run(_look_at_database(settings))
     logs.configure(settings)
     run(create_app(settings), settings)
+
+
+async def _look_at_database(settings: config.Settings) -> None:
+    """Raise `Unavailable`, for a message in one line, if the database does not answer or was not migrated."""
+    database = await Database(settings).open()
+    try:
+        await Inboxes(database).check()
+    finally:
+        await database.close()
 
 
 @click.command()
