@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from hub.dev.system import System
+from hub.dev.system import DASHBOARD_USER, System
 
 
 def greeting(system: System, *, data: Path, seconds: float) -> str:
@@ -14,7 +14,8 @@ def greeting(system: System, *, data: Path, seconds: float) -> str:
         "Demo page": f"{system.nodes[0]}/",
         "Nodes": "  ".join(system.nodes),
         "API docs": f"{system.nodes[0]}/docs",
-        "RQ dashboard": system.dashboard,
+        "RQ dashboard": system.dashboard
+        and f"{system.dashboard}/ (user {DASHBOARD_USER}, password: the API key below)",
         "Outbox": f"{system.outbox}/outbox" if system.outbox else None,
         "Data": f"{data} (dev.json says all of this to scripts)",
     }

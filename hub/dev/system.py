@@ -23,6 +23,8 @@ from hub.dev.redis import Redis
 
 HOST = "127.0.0.1"
 DASHBOARD_PORT = 9181
+DASHBOARD_USER = "hub"
+"""Its password is the API key of dev.json."""
 OUTBOX_PORT = 9182
 # Stopped in this order: what uses the servers, then the servers, and Postgres last.
 PROCESS_RANK, REDIS_RANK, POSTGRES_RANK = range(3)
@@ -163,17 +165,27 @@ def processes(system: System) -> list[Part]:
         command = [sys.executable, "-m", "delivery.outbox", "--port", str(port)]
         parts.append(_part(system, "outbox", command, port=port, path="/outbox"))
     if port := system.dashboard_port:
-        command = [sys.executable, "-m", "rq_dashboard", "--bind", HOST, "--port", str(port), "--json"]
-        parts.append(_part(system, "dashboard", [*command, "--redis-url", system.redis_url], port=port, path="/"))
+        command = [sys.executable, "-m", "rq_dashboard", "--bind", HOST, "--port", str(port), "--disable-delete"]
+        parts.append(_part(system, "dashboard", command, port=port, path="/", **_dashboard(system)))
     return parts
 
 
-def _part(system: System, name: str, command: list[str], *, port: int = 0, path: str = "") -> Part:
-    """Make the entry of a process: ready when `path` answers 200 on its port, or at once if it has none."""
+def _dashboard(system: System) -> dict[str, str]:
+    """Return the dashboard's own settings; not as arguments, which everybody on the machine can read."""
+    return {
+        "RQ_DASHBOARD_REDIS_URL": system.redis_url,
+        "RQ_DASHBOARD_JSON": "1",
+        "RQ_DASHBOARD_USERNAME": DASHBOARD_USER,
+        "RQ_DASHBOARD_PASSWORD": system.secrets.api_key,
+    }
+
+
+def _part(system: System, name: str, command: list[str], *, port: int = 0, path: str = "", **settings: str) -> Part:
+    """Make the entry of a process: ready when `path` answers on its port, or at once if it has none."""
     program = Program(
         name=name,
         command=command,
-        environment=system.environment() | ({"HUB_PORT": str(port)} if port else {}),
+        environment=system.environment() | ({"HUB_PORT": str(port)} if port else {}) | settings,
         ready=lambda _pid: not port or _answers(port, path),
     )
     return Part(name, lambda: program)
@@ -183,7 +195,7 @@ def _answers(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection(HOST, port, timeout=1)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status == http.HTTPStatus.OK
+        return connection.getresponse().status in (http.HTTPStatus.OK, http.HTTPStatus.UNAUTHORIZED)
     except (OSError, http.client.HTTPException):
         return False
     finally:
@@ -207,6 +219,7 @@ def _taken(port: int) -> bool:
 def _free_port(preferred: int) -> int:
     """Return the preferred port, or one the machine has free."""
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # its last connections may linger
         probe.bind((HOST, 0 if _taken(preferred) else preferred))
         number: int = probe.getsockname()[1]
     return number
