@@ -7,7 +7,7 @@ import sys
 import click
 
 from hub import __version__
-from hub.commands import audit, client, credentials, node
+from hub.commands import audit, client, credentials, letters, node
 from hub.commands.settings import settings
 from hub.config import InvalidSettings
 from hub.dev.command import dev
@@ -29,6 +29,8 @@ for command in (
     credentials.keys,
     client.send,
     client.tail,
+    letters.dlq,
+    letters.explain,
     audit.fsck,
     audit.doctor,
     dev,

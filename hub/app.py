@@ -26,6 +26,7 @@ from hub.api import (
     devices,
     documentation,
     events,
+    explanations,
     health,
     inbox,
     notifications,
@@ -52,6 +53,7 @@ from hub.web import CLIENT, STATIC, demo
 RESOURCES = (
     notifications,
     deliveries,
+    explanations,
     events,
     inbox,
     users,

@@ -26,6 +26,7 @@ from hub.notification import Change
 from hub.protocol import Counts
 from hub.store import Database, Inboxes, Publications
 from hub.store.contacts import Contacts
+from hub.store.decisions import Decisions
 from hub.store.deliveries import Deliveries
 from hub.store.preferences import Preferences
 from hub.store.publications import Outcome, Publication
@@ -44,6 +45,7 @@ class Hub:
         self.publications = Publications(database)
         self.retractions = Retractions(database)
         self.deliveries = Deliveries(database)
+        self.decisions = Decisions(database)
         self.contacts = Contacts(database)
         self.preferences = Preferences(database)
         self.live = Live(settings, self.inboxes, redis, metrics)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from hub.api.operation import Call, Resource
 from hub.api.problem import Problem, problem
+from hub.api.verdict import Rehearsed, rehearsed
 from hub.auth import Principal
 from hub.errors import Conflict, FieldError, HubError, IdempotencyMismatch, Invalid, NotFound, TooLarge, Unavailable
 from hub.notification import notification_name, parse_name, publication_name
@@ -24,6 +25,14 @@ resource = Resource("Publishing")
 IDEMPOTENCY_KEY = {"Idempotency-Key": "quoted or bare, 1 to 255 characters; remembered for at least 24 hours"}
 REPLAYED = {"Idempotent-Replayed": "true, if this answer was given before"}
 _PUBLISH: TypeAdapter[Publish] = TypeAdapter(Publish)
+
+
+class PublishQuery(BaseModel):
+    """How to publish."""
+
+    model_config = {"extra": "forbid"}
+
+    dry_run: bool = False
 
 
 class Recipient(BaseModel):
@@ -82,13 +91,18 @@ class BatchResults(BaseModel):
     "/v1/notifications",
     access="publish",
     body=Publish,
-    answers={201: Published},
+    query=PublishQuery,
+    answers={201: Published, 200: Rehearsed},
     errors=(IdempotencyMismatch, TooLarge, Unavailable),
     request_headers=IDEMPOTENCY_KEY,
     answer_headers=REPLAYED | {"Location": "where the publication's state is"},
 )
 async def publish(call: Call) -> Response:
-    """Publish a notification to one user or up to 1,000."""
+    """Publish a notification to one user or up to 1,000; with `dry_run`, only say what that would do."""
+    query: PublishQuery = call.query
+    if query.dry_run:
+        rehearsal = accept(call, call.body, producer=_producer(call.service), key=None, said=call.raw)
+        return call.answer(rehearsed(rehearsal, await call.hub.decisions.rehearse(rehearsal)))
     key = idempotency_key(call.request.headers.get("idempotency-key"))
     publication = accept(call, call.body, producer=_producer(call.service), key=key, said=call.raw)
     (outcome,) = await call.hub.publish([publication])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import asyncpg
 
@@ -36,6 +36,13 @@ class Refused(Exception):
 
 class Locked(Unavailable):
     """A row was locked by somebody else for too long; other rows are fine."""
+
+
+class Fetches(Protocol):
+    """What runs one statement: the pool, or one of its connections within a transaction."""
+
+    async def fetch(self, sql: str, /, *arguments: object) -> list[Any]:
+        """Run it and return its rows."""
 
 
 class Database:

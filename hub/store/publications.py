@@ -10,7 +10,7 @@ from uuid import UUID
 
 from hub.identity import UserKey
 from hub.notification import Notification, new_id
-from hub.store.database import Database
+from hub.store.database import Fetches
 
 Status = Literal["accepted", "scheduled", "canceled", "recalled"]
 
@@ -77,7 +77,7 @@ class Outcome:
 class Publications:
     """Writes publications, and finds them again."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Fetches) -> None:
         self._database = database
 
     async def publish(self, publications: Sequence[Publication], *, patience_ms: int | None = None) -> list[Outcome]:

@@ -116,6 +116,21 @@ async def test_a_discarded_delivery_ends(operator, database):
         assert (await operator.post(f"/v1/deliveries/{id}/{decision}")).status_code == 409
 
 
+async def test_dead_letters_are_decided_on_from_the_command_line(api, operator, database):
+    """`hub dlq` lists them, replays one and discards the other; `hub explain` says what became of one."""
+    replayed, discarded = await fail(operator, database, 2)
+    tenant = (await row(database, replayed))["tenant"]
+    listed = api.run("dlq", "list", "--tenant", tenant).splitlines()
+    assert [line.split()[0] for line in listed] == [discarded, replayed]
+    assert api.run("dlq", "replay", replayed, "--tenant", tenant) == f"replayed {replayed}\n"
+    assert api.run("dlq", "discard", discarded, "--tenant", tenant) == f"discarded {discarded}\n"
+    assert [(await row(database, id))["state"] for id in (replayed, discarded)] == ["pending", "canceled"]
+    publication_id = "pub_" + (await row(database, replayed))["publication_id"].hex
+    said = api.run("explain", publication_id, "--tenant", tenant)
+    assert replayed in said
+    assert "would be: suppress (no_address)" in said
+
+
 @pytest.mark.parametrize("decision", ["replay", "discard"])
 async def test_only_what_is_there_can_be_decided_on(api, operator, database, decision):
     """Another tenant's delivery, one that never was and what is no id are all 404."""
