@@ -90,6 +90,8 @@ class Templates:
         read_at, known = self._in_force.get((tenant, category), (0.0, []))
         if time.monotonic() - read_at < FRESH_SECONDS:
             return known
+        if read_at:  # one asks again, the others go on with what is known
+            self._in_force[tenant, category] = time.monotonic(), known
         rows = await self._database.fetch(
             f"select distinct on (channel, locale) {_COLUMNS} from templates where tenant = $1 and category = $2"
             " order by channel, locale, version desc",

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from hub.api.operation import Call, Resource
 from hub.api.problem import Problem, problem
 from hub.api.verdict import Rehearsed, rehearsed
+from hub.api.wording import check_wording
 from hub.auth import Principal
 from hub.errors import Conflict, FieldError, HubError, IdempotencyMismatch, Invalid, NotFound, TooLarge, Unavailable
 from hub.notification import notification_name, parse_name, publication_name
@@ -105,6 +106,7 @@ async def publish(call: Call) -> Response:
         return call.answer(rehearsed(rehearsal, await call.hub.decisions.rehearse(rehearsal)))
     key = idempotency_key(call.request.headers.get("idempotency-key"))
     publication = accept(call, call.body, producer=_producer(call.service), key=key, said=call.raw)
+    await check_wording(call, publication)
     (outcome,) = await call.hub.publish([publication])
     if outcome.mismatch:
         raise IdempotencyMismatch("this Idempotency-Key was used for another body")
@@ -138,7 +140,9 @@ async def publish_batch(call: Call) -> Response:
     good: dict[int, Publication] = {}
     for index, item in enumerate(call.body.items):
         try:
-            good[index] = _accept_item(call, item, key and f"{key}#{index}")
+            publication = _accept_item(call, item, key and f"{key}#{index}")
+            await check_wording(call, publication)
+            good[index] = publication
             results.append({"index": index, "status": 201})
         except HubError as error:
             results.append({"index": index, "status": error.status, "problem": problem(error)})

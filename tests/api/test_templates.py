@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from tests.api.calls import pointers
+from tests.api.calls import pointers, publication
 
 _numbers = itertools.count()
 WORDS = {"title": "Order {{ order }}", "body": "It is {{ state }}."}
@@ -134,3 +134,20 @@ async def test_templates_belong_to_a_tenant(api, path):
     async with api.service() as ours, api.service(key=await api.key(tenant="other")) as theirs:
         await ours.put(path, json=WORDS)
         assert (await theirs.get(path)).status_code == 404
+
+
+async def test_a_publish_without_its_variables_is_refused(api, path):
+    """A template in force decides at once: 422 names what is missing, alone and in a batch; nothing is stored."""
+    category = path.split("/")[3]
+    bad = publication(category=category, channels=["email"])
+    good = publication(category=category, channels=["email"], variables={"order": 7, "state": "packed"})
+    elsewhere = publication(category=category, channels=["sms"])
+    async with api.service() as service:
+        await service.put(path, json=WORDS)
+        refused = await service.post("/v1/notifications", json=bad)
+        batch = (await service.post("/v1/notifications/batch", json={"items": [good, bad, elsewhere]})).json()
+    assert refused.status_code == 422
+    assert pointers(refused) == ["#/variables"]
+    assert "'order' is undefined" in refused.json()["detail"]
+    assert [result["status"] for result in batch["results"]] == [201, 422, 201]
+    assert (await api.inbox(bad["to"]))["items"] == []
