@@ -39,7 +39,7 @@ from hub.api import (
     webhooks,
 )
 from hub.api.operation import Operation, State
-from hub.api.route import path_routes
+from hub.api.route import Api, paths
 from hub.config import Settings
 from hub.errors import HubError
 from hub.gate import Gate
@@ -74,7 +74,7 @@ def create_app(settings: Settings) -> Starlette:
     """Build the application of one node; nothing is opened before its lifespan."""
     app = Starlette(
         routes=routes(settings),
-        middleware=[Middleware(RequestContext), _cors(settings)],
+        middleware=[Middleware(RequestContext), _cors(settings), Middleware(Api, paths(operations()))],
         exception_handlers={HubError: _hub_error, HTTPException: _http_error},
         lifespan=_lifespan(settings),
     )
@@ -88,9 +88,8 @@ def operations() -> list[Operation]:
 
 
 def routes(settings: Settings) -> list[BaseRoute]:
-    """Mount the operations and the rest."""
-    mounted: list[BaseRoute] = [*path_routes(operations())]
-    mounted += [
+    """Mount what is no operation."""
+    mounted: list[BaseRoute] = [
         Route("/v1/stream", sse.endpoint),
         WebSocketRoute("/v1/ws", websocket.endpoint),
         Route("/v1/ws", _upgrade),
