@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bench import growth, storm
+from bench import growth, sending, storm
 from bench.contenders import Contender, Hub
 from bench.generator import Generator, Running
 from bench.ground import execute, processor_seconds
@@ -154,6 +154,7 @@ def scenarios(connections: int, largest: int) -> Iterator[Scenario]:
     yield Scenario(title, hubs[0], partial(storm.reconnect, connections))
     title = f"longest stall with {thousands} connections"
     yield Scenario(title, hubs[0], partial(storm.stall, connections))
+    yield Scenario("e-mails through a provider that takes 100 ms", hubs[0], sending.compare)
     yield from _growth(connections, largest)
 
 

@@ -1,0 +1,151 @@
+"""Scenario: e-mails a second through a provider that takes 100 ms, by one worker of delivery and by one of plain RQ.
+
+Plain RQ is its forking worker with one job per message, the way its guide shows. Both send to the same recording
+provider, one after the other in the same run: what counts is the ratio. `python -m bench.sending REDIS PROVIDER` is the
+plain one's side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from redis import Redis
+from rq import Queue, Worker
+from rq.serializers import JSONSerializer
+
+from bench.generator import ROOT, Generator, Running
+from bench.ground import execute, free_port
+from delivery.config import DeliverySettings
+from hub.store import Database, Publications
+from hub.store.publications import Publication
+
+PROVIDER_SECONDS = 0.1
+DELIVERIES, PLAIN_JOBS = 3000, 40
+LONGEST_SECONDS = 120.0
+STEP = {"provider": "resend", "accept": True, "delay_seconds": PROVIDER_SECONDS, "times": 0}
+
+
+def compare(_generator: Generator, running: Running) -> dict[str, float]:
+    """Return what each sends in a second, and how many times more the first does."""
+    port = free_port()
+    provider = f"http://127.0.0.1:{port}"
+    with _process("delivery.outbox", "--port", str(port)):
+        _until(lambda: _answers(f"{provider}/outbox"))
+        _post(f"{provider}/script", [STEP])
+        ours = _ours(running, provider)
+        plain = _plain(running.redis_url, provider)
+    return {"delivery, one worker: sent/s": ours, "RQ, forking worker: sent/s": plain, "times": ours / plain}
+
+
+def send(provider: str) -> None:
+    """Send one e-mail; what a job of plain RQ does."""
+    _post(f"{provider}/emails", {"to": ["a@example.com"], "subject": "s", "text": "t", "from": "b@example.com"})
+
+
+def _ours(running: Running, provider: str) -> float:
+    """Measure from the first to the last recorded outcome of a backlog."""
+    settings = {"database_url": running.database_url, "redis_url": running.redis_url, "resend_base_url": provider}
+    asyncio.run(_publish(DeliverySettings(**settings)))  # type: ignore[arg-type]
+    environment = {f"HUB_{name.upper()}": value for name, value in settings.items()} | {"HUB_LOG_LEVEL": "ERROR"}
+    with _process("delivery", "worker", **environment), _process("delivery", "relay", **environment):
+        _until(lambda: _count(running.database_url, "state = 'sent'") == DELIVERIES)
+    rows = execute(
+        running.database_url,
+        "select count(*), extract(epoch from max(finished_at) - min(started_at))::float from attempts"
+        " where outcome = 'sent'",
+    )
+    return float(rows[0][0] / rows[0][1])
+
+
+def _plain(redis_url: str, provider: str) -> float:
+    """Measure plain RQ's worker on jobs that wait already."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.sending", redis_url, provider],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=LONGEST_SECONDS,
+    )
+    return PLAIN_JOBS / float(done.stdout.split()[-1])
+
+
+async def _publish(settings: DeliverySettings) -> None:
+    database = await Database(settings).open()
+    try:
+        users = [f"reader-{number}" for number in range(DELIVERIES)]
+        await database.fetch(
+            "insert into contacts (tenant, user_id, email)"
+            " select 'default', name, name || '@example.com' from unnest($1::text[]) as u (name)",
+            users,
+        )
+        fields: dict[str, Any] = dict.fromkeys(("data", "action_url", "icon", "actions", "collapse_key"))
+        content = fields | {"category": "bench", "title": "t", "body": "b", "priority": "normal", "tags": []}
+        for start in range(0, DELIVERIES, 1000):
+            readers = users[start : start + 1000]
+            publication = Publication(
+                "default", "service:bench", "bench", orjson.dumps(content), readers, channels=["email"]
+            )
+            await Publications(database).publish([publication])
+    finally:
+        await database.close()
+
+
+@contextlib.contextmanager
+def _process(module: str, *arguments: str, **environment: str) -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=ROOT, env={**os.environ, **environment})
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _until(condition: Any) -> None:
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.2)
+
+
+def _count(url: str, where: str) -> int:
+    return int(execute(url, f"select count(*) from deliveries where {where}")[0][0])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _post(url: str, body: Any) -> None:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10):
+        pass
+
+
+def _work(redis_url: str, provider: str) -> None:
+    redis = Redis.from_url(redis_url)
+    queue = Queue("plain", connection=redis, serializer=JSONSerializer)
+    for _ in range(PLAIN_JOBS):
+        queue.enqueue("bench.sending.send", provider)
+    worker = Worker([queue], connection=redis, serializer=JSONSerializer)
+    begun = time.perf_counter()
+    worker.work(burst=True, logging_level="ERROR")
+    print(time.perf_counter() - begun)
+
+
+if __name__ == "__main__":
+    _work(*sys.argv[1:])
