@@ -16,6 +16,7 @@ from hub.store.publications import Publication, Publications
 _FACTS = "select * from delivery_facts where publication_id = $1 and event is null"
 _ORDER = " order by user_id, channel, created_at, id"
 _TIMELINE = """
+select * from (
 select d.id as delivery_id, d.user_id, d.channel, a.started_at as at, 'attempt' as event, a.provider as detail,
     null::integer as provider_status
 from deliveries d join attempts a on a.delivery_id = d.id
@@ -33,6 +34,7 @@ union all
 select d.id, d.user_id, d.channel, d.updated_at, d.state, nullif(d.reason, ''), null
 from deliveries d
 where d.tenant = $1 and d.publication_id = $2 and ($3::uuid is null or d.notification_id = $3) and d.event is null
+    and d.state not in ('sending', 'sent')  -- the attempt says so
 union all
 select null, n.user_id, 'in_app', n.created_at, 'published', null, null
 from notifications n where n.tenant = $1 and n.publication_id = $2 and n.id = any($4)
@@ -41,7 +43,7 @@ select null, n.user_id, 'in_app', n.read_at, 'read', null, null
 from notifications n where n.tenant = $1 and n.publication_id = $2 and n.id = any($4) and n.read_at is not null
 union all
 select null, null, null, b.created_at, 'accepted', null, null from publications b where b.tenant = $1 and b.id = $2
-order by at
+) happened order by at, event <> 'accepted', channel, delivery_id
 """
 
 
