@@ -124,7 +124,7 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], Any]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         async with AsyncExitStack() as stack:
-            database = await Database(settings).open()
+            database = await Database(settings, standing=True).open()
             stack.push_async_callback(database.close)
             redis = Redis.from_url(
                 settings.redis_url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 1)

@@ -142,3 +142,9 @@ class Unavailable(HubError):
     """A store is away or the node is full or draining; nothing was accepted, try again."""
 
     code, status, title, close, temporary = "unavailable", 503, "Service unavailable", OVERLOADED, True
+
+
+class NodeFull(Unavailable):
+    """This node takes no more connections; another one may."""
+
+    close = NODE_FULL

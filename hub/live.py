@@ -95,6 +95,8 @@ class Live:
         Register, then read, then replay, then what arrived meanwhile. `items` asks for the newest notifications inside
         `hello`. Raises `Unavailable` if the node is full or the database away; the caller must `leave` in any case.
         """
+        if connection.closing is not None:
+            return  # it was gone before it was in
         self.roster.admit(connection)
         feed = self._register(connection)
         self._metrics.connections.labels(connection.transport).inc()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from hub import protocol
 from hub.connection import Connection
-from hub.errors import DRAIN, LIFETIME, NO_PONG, TOKEN_EXPIRED, Unavailable
+from hub.errors import DRAIN, LIFETIME, NO_PONG, TOKEN_EXPIRED, NodeFull, Unavailable
 
 PONG_SECONDS = 10.0
 WARN_SECONDS = 60.0
@@ -45,7 +45,12 @@ class Roster:
         if self.draining:
             raise Unavailable("this node is draining", retry_after_seconds=0)
         if len(self._connections) + self._waiting >= self._max_connections:
-            raise Unavailable("this node is full", retry_after_seconds=1)
+            raise NodeFull("this node is full", retry_after_seconds=1)
+
+    def check_waiting_room(self) -> None:
+        """Raise `NodeFull` if half of the room is taken by clients who have not said who they are."""
+        if 2 * self._waiting >= self._max_connections:
+            raise NodeFull("too many clients have yet to say who they are", retry_after_seconds=1)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

@@ -8,6 +8,8 @@ the only ones that know uvicorn.
 from __future__ import annotations
 
 import asyncio
+import logging
+import resource
 import signal
 import socket
 import time
@@ -23,6 +25,9 @@ from hub.ingress import HttpProtocol, WebSocketProtocol
 GRACE_SECONDS = 5
 USER_TIMEOUT_MS = 30_000
 SEND_BUFFER_BYTES = 64 * 1024
+SPARE_FILES = 64  # for requests, Redis, and what the process has open anyway
+
+log = logging.getLogger("hub.server")
 
 
 class DrainingServer(uvicorn.Server):
@@ -65,6 +70,17 @@ def listen(host: str, port: int) -> socket.socket:
         raise InvalidSettings(f"HUB_HOST, HUB_PORT: cannot listen on {host}, {port}: {error.strerror}") from None
     listener.set_inheritable(False)
     return listener
+
+
+def fit(settings: Settings) -> Settings:
+    """Allow as many connections as this process may have sockets; what is above that would be cut off unheard."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    room = max(1, most - settings.database_pool - SPARE_FILES)
+    if room >= settings.max_connections:
+        return settings
+    log.warning("only %d connections fit into %d file descriptors, HUB_MAX_CONNECTIONS is above that", room, most)
+    return settings.model_copy(update={"max_connections": room})
 
 
 def serve(app: Starlette, settings: Settings) -> None:

@@ -41,6 +41,8 @@ async def endpoint(websocket: WebSocket) -> None:
         return
     try:
         principal = await handshake.identify(websocket, state)
+        if principal is None:
+            state.hub.live.roster.check_waiting_room()
     except HubError as error:
         await _refuse(websocket, error)
         return

@@ -13,6 +13,7 @@ from hub.api.documentation import document
 from hub.app import create_app
 from hub.app import operations as all_operations
 from hub.config import SCHEMES, InvalidSettings
+from hub.server import fit
 from hub.server import serve as run
 from hub.store import Database, Inboxes
 from hub.store.migration import NewerSchema
@@ -26,6 +27,7 @@ def serve() -> None:
     auth.check_keys(settings)
     asyncio.run(_look_at_database(settings))
     logs.configure(settings)
+    settings = fit(settings)
     run(create_app(settings), settings)
 
 

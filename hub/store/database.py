@@ -46,10 +46,15 @@ class Fetches(Protocol):
 
 
 class Database:
-    """A pool of connections to Postgres; open it in the lifespan, close it last."""
+    """A pool of connections to Postgres; open it in the lifespan, close it last.
 
-    def __init__(self, settings: Shared) -> None:
+    A `standing` one opens all its connections at once and keeps them: a node whose clients use up its file descriptors
+    could not open one any more, and the pool would then fail although others are idle.
+    """
+
+    def __init__(self, settings: Shared, *, standing: bool = False) -> None:
         self._settings = settings
+        self._standing = standing
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> Self:
@@ -57,7 +62,7 @@ class Database:
         with translated():
             self._pool = await asyncpg.create_pool(
                 self._settings.database_url,
-                min_size=2,
+                min_size=self._settings.database_pool if self._standing else 2,
                 max_size=self._settings.database_pool,
                 command_timeout=COMMAND_SECONDS,
                 statement_cache_size=256 if self._settings.statement_cache else 0,

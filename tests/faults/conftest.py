@@ -68,13 +68,16 @@ async def pair(nodes, log, mended):
 
 @pytest.fixture(scope="package")
 def start(breakable, nodes, log):
-    """Start a cluster of nodes with settings of its own, which must come out unharmed."""
+    """Start a cluster of nodes with settings of its own, which must come out unharmed; `limits` are for prlimit."""
 
     @contextlib.asynccontextmanager
-    async def started(count=1, redis_url=breakable.redis_url, **settings):
+    async def started(count=1, redis_url=breakable.redis_url, limits=(), **settings):
         options = {"nodes": count, "api_key": nodes.api_key, "log": log}
-        with Cluster(breakable.database_url, redis_url, **options, **settings) as running:
-            async with unharmed(running, log):
-                yield running
+        cluster = Cluster(breakable.database_url, redis_url, **options, **settings)
+        for node in cluster.nodes if limits else ():
+            node.command = ["prlimit", *limits, *node.command]
+        with cluster:
+            async with unharmed(cluster, log):
+                yield cluster
 
     return started
