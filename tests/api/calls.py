@@ -26,6 +26,8 @@ BODIES = {
     "post_events": {"eventId": "1", "eventType": "test", "userId": "somebody"},
 }
 
+NAMES = {"category": "general", "channel": "email", "locale": "en"}  # where a path says anything but an id
+
 OPERATIONS = operations()
 DOCUMENT = document(OPERATIONS)
 
@@ -41,7 +43,7 @@ def path_of(operation, *, user="nobody", notification="ntf_" + UNKNOWN, publicat
     """Fill the parameters of an operation's path."""
     ids = {"inbox": notification, "notifications": publication, "users": user, "deliveries": "dlv_" + UNKNOWN}
     first = ids.get(operation.path.split("/")[2] if operation.path.count("/") > 1 else "", "x")
-    return re.sub(r"\{\w+\}", "x", re.sub(r"\{id\}", first, operation.path))
+    return re.sub(r"\{(\w+)\}", lambda found: ({"id": first} | NAMES).get(found[1], "x"), operation.path)
 
 
 def pointers(answer):
