@@ -56,7 +56,8 @@ async def _change(call: Call, key: UserKey) -> Response:
     cells = {(name, channel): on for name, row in said.categories.items() for channel, on in row.given().items()}
     registered = await call.hub.preferences.categories(key.tenant)
     _refuse_locked(cells, {category.name: category for category in registered})
-    quiet = said.quiet_hours and Quiet(said.quiet_hours.start, said.quiet_hours.end, said.quiet_hours.timezone)
+    hours = said.quiet_hours
+    quiet = None if hours is None else Quiet(hours.start, hours.end, hours.timezone)
     await call.hub.preferences.choose(key, cells, quiet=quiet, set_quiet="quiet_hours" in said.model_fields_set)
     return call.answer(_grid(registered, await call.hub.preferences.chosen(key)))
 

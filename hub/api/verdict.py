@@ -55,15 +55,19 @@ def verdict(row: Mapping[str, Any]) -> dict[str, Any]:
     if recorded is None:
         facts = Case(row).facts()
         recorded = decision_json(decide(replace(facts, now=max(facts.now, row["run_at"]))))
-    decision = {"user_id": row["user_id"], "channel": row["channel"], "run_at": row["run_at"]} | orjson.loads(recorded)
+    decision: dict[str, Any] = {
+        "user_id": row["user_id"],
+        "channel": row["channel"],
+        "run_at": row["run_at"],
+    } | orjson.loads(recorded)
     return decision | {"until": _moment(decision["until"])}
 
 
 def rehearsed(publication: Publication, rows: list[Any]) -> dict[str, Any]:
     """Say what a publish would do: every recipient's inbox, then every delivery."""
     inbox = {"channel": "in_app", "run_at": publication.send_at, "action": "send", "reason": "", "until": None}
-    decisions = [{"user_id": user, **inbox, "rules": []} for user in publication.users]
-    return {"status": "dry_run", "decisions": decisions + [verdict(row) for row in rows]}
+    inboxes: list[dict[str, Any]] = [{"user_id": user, **inbox, "rules": []} for user in publication.users]
+    return {"status": "dry_run", "decisions": inboxes + [verdict(row) for row in rows]}
 
 
 def _moment(text: str | None) -> datetime | None:

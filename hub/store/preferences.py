@@ -84,9 +84,11 @@ class Preferences:
             "select quiet_start, quiet_end, quiet_timezone, timezone from contacts where tenant = $1 and user_id = $2",
             *key,
         )
-        start, end, zone, timezone = contact[0] if contact else (None, None, None, None)
-        quiet = None if start is None else Quiet(start, end, zone)
-        return Chosen({(row[0], row[1]): row[2] for row in cells}, quiet, timezone)
+        choices = {(row[0], row[1]): row[2] for row in cells}
+        if not contact:
+            return Chosen(choices, None, None)
+        start, end, zone, timezone = contact[0]
+        return Chosen(choices, None if start is None else Quiet(start, end, zone), timezone)
 
     async def choose(
         self, key: UserKey, cells: Mapping[tuple[str, str], bool | None], *, quiet: Quiet | None, set_quiet: bool
