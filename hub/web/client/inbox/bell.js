@@ -9,7 +9,7 @@
 import { animate, h, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { HubInbox } from "./element.js";
-import { languageOf } from "./language.js";
+import { languageOf, watchLanguage } from "./language.js";
 import { catalogued, speaker } from "./messages.js";
 import { place } from "./place.js";
 import { bellStyles } from "./styles.js";
@@ -24,6 +24,8 @@ export class HubBell extends HTMLElement {
   /** @type {import("../hub.js").Hub | null} */
   #hub = null;
   #stop = () => {};
+  #life = new AbortController();
+  #hadFocus = false;
   #count = 0;
   #badge = h("span", { class: "badge", part: "badge", hidden: true, "aria-hidden": "true" });
   #button = h(
@@ -47,6 +49,7 @@ export class HubBell extends HTMLElement {
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = bellStyles();
     root.append(this.#button, this.#popover);
+    this.#popover.addEventListener("beforetoggle", () => (this.#hadFocus = this.#popover.matches(":focus-within")));
     this.#popover.addEventListener("toggle", (event) =>
       this.#toggled(/** @type {ToggleEvent} */ (event).newState === "open"),
     );
@@ -78,14 +81,16 @@ export class HubBell extends HTMLElement {
   }
 
   connectedCallback() {
-    catalogued.addEventListener("change", this.#show);
-    addEventListener("resize", this.#place);
+    this.#life = new AbortController();
+    const { signal } = this.#life;
+    catalogued.addEventListener("change", this.#show, { signal });
+    addEventListener("resize", this.#place, { signal });
+    watchLanguage(this.#show, signal);
     this.#attach();
   }
 
   disconnectedCallback() {
-    catalogued.removeEventListener("change", this.#show);
-    removeEventListener("resize", this.#place);
+    this.#life.abort();
     this.#stop();
   }
 
@@ -119,6 +124,7 @@ export class HubBell extends HTMLElement {
     this.#button.ariaExpanded = String(open);
     this.#place();
     if (open) this.#inbox.focus();
+    else if (this.#hadFocus) this.#button.focus(); // not every browser finds back through two shadow roots
     this.dispatchEvent(new CustomEvent("hub-toggle", { detail: { open }, bubbles: true, composed: true }));
   }
 

@@ -9,7 +9,7 @@
 import { actsOf } from "./acts.js";
 import { blank } from "./blank.js";
 import { Feed } from "./feed.js";
-import { languageOf } from "./language.js";
+import { languageOf, watchLanguage } from "./language.js";
 import { catalogued, speaker } from "./messages.js";
 import { Notice } from "./notice.js";
 import { Panel } from "./panel.js";
@@ -34,6 +34,8 @@ export class HubInbox extends HTMLElement {
   /** @type {List | undefined} */
   #list;
   #unlist = () => {};
+  /** While it is in a page, and while it has a hub there. */
+  #presence = new AbortController();
   #life = new AbortController();
   #category = "";
   /** @type {Set<string>} */
@@ -109,6 +111,11 @@ export class HubInbox extends HTMLElement {
   }
 
   connectedCallback() {
+    this.#presence = new AbortController();
+    const { signal } = this.#presence;
+    catalogued.addEventListener("change", () => this.#translate(), { signal });
+    watchLanguage(() => this.#translate(), signal);
+    document.addEventListener("visibilitychange", () => this.#look(), { signal });
     this.#feed.start();
     this.#sight.observe(this);
     this.#translate();
@@ -116,6 +123,7 @@ export class HubInbox extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.#presence.abort();
     this.#sight.disconnect();
     this.#feed.stop();
     this.#detach();
@@ -140,8 +148,6 @@ export class HubInbox extends HTMLElement {
       ({ detail }) => this.#snackbar.show(this.#context.say("refused", { reason: detail.message })),
       { signal },
     );
-    catalogued.addEventListener("change", () => this.#translate(), { signal });
-    document.addEventListener("visibilitychange", () => this.#look(), { signal });
     this.#open();
   }
 

@@ -87,9 +87,12 @@ export class Feed {
     this.#more = next ? load : () => {};
     this.#end(items.length > 0 && loading, items.length > 0 && error, load);
     const focusAt = this.#focusedIndex();
+    const letGo = this.#hold();
     const leaving = this.#dropMissing(new Set(items.map(({ id }) => id)));
     this.#order(items, more);
-    this.feed.setAttribute("aria-busy", String(loading));
+    letGo();
+    this.feed.role = items.length ? "feed" : "presentation"; // a feed must have articles
+    this.feed.ariaBusy = String(loading);
     if (leaving) this.#refocus(focusAt);
     this.#countNews(items);
     this.#fresh = false;
@@ -128,8 +131,24 @@ export class Feed {
     return focus;
   }
 
+  /**
+   * Keep what is being read where it is while things change above it; return how to end that. Scroll anchoring would do
+   * it by itself, but not in every browser and not beside a change of ours.
+   */
+  #hold() {
+    if (this.element.scrollTop < AT_TOP) return () => {};
+    const edge = this.element.getBoundingClientRect().top;
+    const anchor = this.#list.find((element) => element.getBoundingClientRect().bottom > edge);
+    const before = anchor?.getBoundingClientRect().top ?? 0;
+    return () => {
+      if (anchor?.isConnected) this.element.scrollTop += anchor.getBoundingClientRect().top - before;
+    };
+  }
+
   /** @param {HTMLElement} element */
   async #leave(element) {
+    const above = element.getBoundingClientRect().bottom <= this.element.getBoundingClientRect().top;
+    if (above) return element.remove();
     element.classList.add("leaving");
     element.inert = true;
     const { offsetHeight: height } = element;

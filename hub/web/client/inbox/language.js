@@ -12,3 +12,14 @@ export function languageOf(element) {
   }
   return navigator.language;
 }
+
+/**
+ * Call back when the page's language changes, until the signal aborts.
+ * @param {() => void} callback
+ * @param {AbortSignal} signal
+ */
+export function watchLanguage(callback, signal) {
+  const observer = new MutationObserver(callback);
+  observer.observe(document.documentElement, { attributeFilter: ["lang"] });
+  signal.addEventListener("abort", () => observer.disconnect());
+}

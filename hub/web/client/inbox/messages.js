@@ -18,6 +18,7 @@ export const ENGLISH = {
   filters: "Filter",
   category: "Category",
   all_categories: "All categories",
+  widen: "Show all categories",
   today: "Today",
   yesterday: "Yesterday",
   week: "This week",

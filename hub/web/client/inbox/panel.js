@@ -81,7 +81,7 @@ export class Panel {
     this.filter.title = say("category");
     this.chip.hidden = selected === "";
     this.chip.replaceChildren(humanize(selected), icon("close"));
-    this.chip.ariaLabel = `${say("all_categories")} (${humanize(selected)})`;
+    this.chip.ariaLabel = `${humanize(selected)}: ${say("widen")}`;
     const all = h("option", { value: "" }, say("all_categories"));
     const options = categories.map((category) => h("option", { value: category }, humanize(category)));
     this.select.replaceChildren(all, ...options);

@@ -2,7 +2,7 @@
  * What just happened, at the foot of the panel for a while, with a way back; and the same for those who listen.
  *
  * Two elements, because a live region must be there, empty, before something is said in it, and must not contain the
- * button. A snackbar that holds the focus or the pointer stays.
+ * button; where the browser has `ariaNotify` it stays empty. A snackbar that holds the focus or the pointer stays.
  */
 
 import { animate, h, setText } from "./dom.js";
@@ -13,6 +13,7 @@ export class Snackbar {
   #timer = 0;
 
   constructor() {
+    /** @type {HTMLElement & { ariaNotify?: (text: string) => void }} */
     this.voice = h("div", { role: "status", class: "hidden" });
     this.element = h("div", { class: "snackbar", part: "snackbar", hidden: true });
   }
@@ -40,7 +41,9 @@ export class Snackbar {
 
   /** Say it to those who listen only. @param {string} text */
   say(text) {
-    setText(this.voice, this.voice.textContent === text ? `${text}\u00a0` : text); // the same again must be a change
+    const { voice } = this;
+    if (voice.ariaNotify) voice.ariaNotify(text);
+    else setText(voice, voice.textContent === text ? `${text}\u00a0` : text); // the same again must be a change
   }
 
   hide() {

@@ -18,6 +18,7 @@ const catalogue = {
   filters: "تصفية",
   category: "الفئة",
   all_categories: "كل الفئات",
+  widen: "إظهار كل الفئات",
   today: "اليوم",
   yesterday: "أمس",
   week: "هذا الأسبوع",

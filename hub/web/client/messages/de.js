@@ -12,6 +12,7 @@ const catalogue = {
   filters: "Filter",
   category: "Kategorie",
   all_categories: "Alle Kategorien",
+  widen: "Alle Kategorien zeigen",
   today: "Heute",
   yesterday: "Gestern",
   week: "Diese Woche",

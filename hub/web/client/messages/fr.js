@@ -12,6 +12,7 @@ const catalogue = {
   filters: "Filtre",
   category: "Catégorie",
   all_categories: "Toutes les catégories",
+  widen: "Montrer toutes les catégories",
   today: "Aujourd’hui",
   yesterday: "Hier",
   week: "Cette semaine",

@@ -55,7 +55,7 @@ export const panel = /* css */ `
 .chip .icon { font-size: 10px; }
 .chip:hover { background: var(--accent-hover); }
 
-.scroller { position: relative; flex: 1; min-block-size: 0; overflow-y: auto; overscroll-behavior: contain; scrollbar-width: thin; scrollbar-color: var(--strong-line) transparent; }
+.scroller { position: relative; flex: 1; min-block-size: 0; overflow-y: auto; overscroll-behavior: contain; overflow-anchor: none; scrollbar-width: thin; scrollbar-color: var(--strong-line) transparent; }
 .feed { padding: 6px 8px 0; }
 .feed:empty { padding: 0; }
 .tail { display: flex; align-items: center; justify-content: center; gap: 12px; min-block-size: 12px; padding: 0 8px; color: var(--soft-text); font-size: 13px; }

@@ -21,11 +21,11 @@ export const theme = /* css */ `
   --text: var(--hub-text, light-dark(#16181d, #eef0f4));
   --soft-text: var(--hub-soft-text, light-dark(#4b5260, #b3b9c6));
   --faint-text: var(--hub-faint-text, light-dark(#626a79, #949cab));
-  --danger: var(--hub-danger, light-dark(#c8291b, #ff8a7d));
+  --danger: var(--hub-danger, light-dark(#ab1d10, #ff978b));
   --danger-soft: color-mix(in oklab, var(--danger) 12%, transparent);
   --badge: var(--hub-badge, light-dark(#dc2626, #f2554a));
   --on-badge: var(--hub-on-badge, light-dark(#fff, #1a0605));
-  --amber: light-dark(#a15c07, #f5b64c);
+  --amber: light-dark(#8a4b00, #f5b64c);
   --blue: light-dark(#1d63d8, #7fb2ff);
   --green: light-dark(#0f7a4d, #5fd39b);
   --rose: light-dark(#c2255c, #ff8fb4);
