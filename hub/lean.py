@@ -189,9 +189,7 @@ class LeanWebSocket(LeanStream):
             case wire.Text(text) if self.connection.closing is None:
                 self._hear(text, session)
             case wire.Ping(data) if self.connection.paused:
-                self._pong = wire.pong_frame(
-                    data
-                )  # the last one will do (RFC 6455, 5.5.3)
+                self._pong = wire.pong_frame(data)  # the last one will do (RFC 6455, 5.5.3)
             case wire.Ping(data) if not self._close_sent:
                 self._transport.write(wire.pong_frame(data))
             case wire.Closed(code, reason):

@@ -19,7 +19,12 @@ RUN = """async () => {
 }"""
 KINDS = [
     {"category": "security.login", "title": "New sign-in", "priority": "critical", "body": "Was it you?"},
-    {"category": "order.shipped", "title": "On its way", "action_url": "/orders/1", "actions": [{"id": "a", "label": "Track"}]},
+    {
+        "category": "order.shipped",
+        "title": "On its way",
+        "action_url": "/orders/1",
+        "actions": [{"id": "a", "label": "Track"}],
+    },
     {"category": "mention", "title": "Maya mentioned you", "collapse_key": "thread"},
     {"category": "billing.invoice", "title": "Your invoice", "priority": "high"},
     {"category": "team.invite", "title": "Jonas invited you"},
@@ -107,7 +112,9 @@ async def test_axe_on_a_telephone(visitor, cluster, theme):
     for kind in KINDS:
         await cluster.publish(user, **kind)
     size = {"width": 360, "height": 700}
-    profile = await visitor.profile(color_scheme=theme, reduced_motion="reduce", viewport=size, has_touch=True, is_mobile=True)
+    profile = await visitor.profile(
+        color_scheme=theme, reduced_motion="reduce", viewport=size, has_touch=True, is_mobile=True
+    )
     await profile.add_init_script(path=AXE)
     tab = await visitor.visit(user, profile=profile)
     await tab.bell.tap()

@@ -19,7 +19,11 @@ async def test_an_empty_inbox(visitor):
     """Who has nothing is told so, on every tab in its own words."""
     tab = await visitor.visit(new_user("alice"))
     await tab.open()
-    for name, text in {"All": "You are all caught up", "Unread": "Nothing unread", "Archived": "Nothing archived"}.items():
+    for name, text in {
+        "All": "You are all caught up",
+        "Unread": "Nothing unread",
+        "Archived": "Nothing archived",
+    }.items():
         await tab.page.get_by_role("tab", name=name).click()
         await expect(tab.page.get_by_text(text)).to_be_visible()
 
@@ -245,7 +249,10 @@ async def test_a_refused_preference(visitor):
 
 @pytest.mark.parametrize(
     ("language", "direction", "name", "mark"),
-    [("de", "ltr", "Benachrichtigungen, 1 ungelesen", "Als gelesen markieren"), ("ar", "rtl", "الإشعارات، إشعار واحد غير مقروء", "وضع علامة مقروء")],
+    [
+        ("de", "ltr", "Benachrichtigungen, 1 ungelesen", "Als gelesen markieren"),
+        ("ar", "rtl", "الإشعارات، إشعار واحد غير مقروء", "وضع علامة مقروء"),
+    ],
 )
 async def test_languages(visitor, cluster, language, direction, name, mark):
     """The page's language and direction are the inbox's, without a reload when they change."""
