@@ -65,7 +65,7 @@ class Hub:
         """Store publications that belong together, then tell their users; raise what the store raises."""
         outcomes = await self._commit.store(publications)
         for outcome in outcomes:
-            self._metrics.publishes.labels(_kind(outcome)).inc()
+            self._metrics.publishes[_kind(outcome)] += 1
             self._metrics.notifications.inc(len(outcome.stored))
             for key, item, epoch, unread, unseen in outcome.stored:
                 self.live.tell(key, protocol.notification(item, epoch=epoch, unread=unread, unseen=unseen))

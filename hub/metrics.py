@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily
@@ -18,11 +19,12 @@ class Metrics:
         self.connections = Gauge("hub_connections", "Connections open now", ["transport"], registry=self.registry)
         self.connects = Counter("hub_connects", "Connections opened", ["transport"], registry=self.registry)
         self.closes = Counter("hub_closes", "Connections closed, by close code", ["code"], registry=self.registry)
-        self.publishes = Counter("hub_publishes", "Publications by outcome", ["outcome"], registry=self.registry)
-        self.notifications = Counter("hub_notifications", "Notifications stored", registry=self.registry)
-        # Counted as plain numbers: a fan-out adds to them thousands of times a second.
+        # Counted as plain numbers: publishing and fan-out add to them thousands of times a second.
+        self.publishes = {"stored": 0, "scheduled": 0, "replayed": 0, "mismatch": 0}
+        self.registry.register(_Tally("hub_publishes", "Publications by outcome", "outcome", self.publishes))
         self.written = {"websocket": 0, "sse": 0}
-        self.registry.register(_Written(self.written))
+        self.registry.register(_Tally("hub_frames_written", "Frames written", "transport", self.written))
+        self.notifications = Counter("hub_notifications", "Notifications stored", registry=self.registry)
         self.repairs = Counter("hub_gap_repairs", "Feeds repaired from Postgres", registry=self.registry)
         self.resyncs = Counter("hub_resyncs", "Clients told to reload", ["reason"], registry=self.registry)
         self.rebuilds = Counter("hub_propagator_rebuilds", "Propagator connections rebuilt", registry=self.registry)
@@ -48,20 +50,24 @@ class Metrics:
             registry=self.registry,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
         )
+        self.requests_of = cache(self.requests.labels)  # which looks a child up under a lock
 
     def expose(self) -> bytes:
         """Render everything in the Prometheus text format."""
         return generate_latest(self.registry)
 
 
-class _Written(Collector):
-    """Exposes the plain numbers of `Metrics.written` as a counter."""
+class _Tally(Collector):
+    """Exposes plain numbers, by the value of one label, as a counter."""
 
-    def __init__(self, written: dict[str, int]) -> None:
-        self._written = written
+    def __init__(self, name: str, documentation: str, label: str, numbers: Mapping[str, int]) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._label = label
+        self._numbers = numbers
 
     def collect(self) -> Iterator[Metric]:
-        counter = CounterMetricFamily("hub_frames_written", "Frames written", labels=["transport"])
-        for transport, number in self._written.items():
-            counter.add_metric([transport], number)
+        counter = CounterMetricFamily(self._name, self._documentation, labels=[self._label])
+        for value, number in self._numbers.items():
+            counter.add_metric([value], number)
         yield counter

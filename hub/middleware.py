@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from typing import Any
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,10 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.api import problem
 from hub.api.operation import State
 from hub.errors import Forbidden, HubError
-from hub.notification import new_id
 
 log = logging.getLogger("hub.access")
 QUIET = {"/livez", "/readyz", "/metrics", "/demo/outbox"}
+CACHED = {"GET", "HEAD"}
+SANE_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
+NOSNIFF, CLOSE = (b"x-content-type-options", b"nosniff"), (b"connection", b"close")
 FAILED = "the hub failed; the request id finds the reason in its log"
 
 
@@ -37,7 +40,7 @@ class RequestContext:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get("x-request-id"))
+        request_id = _request_id(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         if scope["type"] == "websocket":
@@ -58,10 +61,11 @@ class RequestContext:
     def _note(self, scope: Scope, state: State, status: int, seconds: float) -> None:
         route: Any = scope.get("route")
         path = getattr(route, "path", "unknown")
-        state.metrics.requests.labels(path, str(status)).observe(seconds)
-        if scope["path"] not in QUIET:
+        state.metrics.requests_of(path, status).observe(seconds)
+        level = logging.DEBUG if status < 400 else logging.INFO  # a line costs as much as storing a notification
+        if log.isEnabledFor(level) and scope["path"] not in QUIET:
             fields = {"method": scope["method"], "route": path, "status": status, "ms": round(seconds * 1000, 1)}
-            log.info("request", extra=fields)
+            log.log(level, "request", extra=fields)
 
 
 class _Answer:
@@ -70,19 +74,24 @@ class _Answer:
     def __init__(self, send: Send, request_id: str, *, closing: bool) -> None:
         self.status = 0
         self._send = send
-        self._headers = {"X-Request-ID": request_id, "X-Content-Type-Options": "nosniff"}
-        if closing:
-            self._headers["Connection"] = "close"
+        self._headers = [(b"x-request-id", request_id.encode()), NOSNIFF, *([CLOSE] if closing else [])]
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message).update(self._headers)
+            message["headers"] = [*message.get("headers", ()), *self._headers]
         await self._send(message)
 
 
 class Cors(CORSMiddleware):
-    """CORS whose refusals are problems, like any other."""
+    """CORS whose refusals are problems, like any other. What no page sent and no cache keeps passes untouched."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, with what its page may read of the answer (ASGI)."""
+        if scope["type"] == "http" and scope["method"] not in CACHED and _header(scope, b"origin") is None:
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """Answer a browser that asks what it may do (Starlette)."""
@@ -94,5 +103,10 @@ class Cors(CORSMiddleware):
         return refusal
 
 
-def _request_id(given: str | None) -> str:
-    return given if given and re.fullmatch(r"[A-Za-z0-9_.:-]{1,128}", given) else "req_" + new_id().hex
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    return next((value for key, value in scope["headers"] if key == name), None)
+
+
+def _request_id(scope: Scope) -> str:
+    given = _header(scope, b"x-request-id")
+    return given.decode() if given and SANE_ID.fullmatch(given) else "req_" + os.urandom(16).hex()

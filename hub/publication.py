@@ -199,7 +199,7 @@ class Publish(Request):
     icon: Link | None = None
     actions: Annotated[list[Action], Field(max_length=5)] | None = None
     priority: Priority = "normal"
-    tags: Annotated[list[Tagged], Field(max_length=20)] = []
+    tags: Annotated[list[Tagged], Field(max_length=20)] = Field(default_factory=list)  # `[]` would be copied, deeply
     collapse_key: Annotated[Text, Field(min_length=1, max_length=255)] | None = None
     expires_at: Future | None = None
     channels: Annotated[list[Channel], Field(min_length=1, max_length=4)] | None = None

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from delivery.store.templates import Templates
@@ -128,12 +128,19 @@ class Operation:
     def _reader(self) -> TypeAdapter[Any]:
         return TypeAdapter(self.body)
 
+    @cached_property
+    def _defaults(self) -> BaseModel:
+        """What a request without a query asks for: no parameter is required."""
+        return self.query()
+
     async def __call__(self, request: Request) -> Response:
         """Take a request through: authenticate, validate, handle."""
         call = Call(request, request.scope["state"]["state"])
         await self._authenticate(call)
-        if self.access != ANYBODY or self.query is not NoQuery:
+        if request.scope["query_string"] and (self.access != ANYBODY or self.query is not NoQuery):
             call.query = read_query(self.query, request)
+        else:
+            call.query = self._defaults
         if self.body is not None:
             await self._read(call)
         return await self.handler(call)
@@ -189,15 +196,16 @@ async def read_body(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise _too_large(limit)
-    except ClientDisconnect:
-        raise Malformed("the body ended early") from None
-    return bytes(body)
+    body, more = b"", True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed("the body ended early")
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limit:
+            raise _too_large(limit)
+    return body
 
 
 def _too_large(limit: int) -> TooLarge:
