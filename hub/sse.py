@@ -40,6 +40,8 @@ async def endpoint(request: Request) -> Response:
     principal = await handshake.identify(request, state)
     if principal is None:
         raise Unauthorized("send a token, or open the stream with a ticket")
+    if request.method == "HEAD":  # a stream without a body would never end, and spoil the connection for what follows
+        return Response(headers={name.decode(): value.decode() for name, value in HEADERS})
     return EventStream(state, principal, start)
 
 

@@ -57,6 +57,18 @@ async def test_head_is_get_without_a_body(api, path):
     }
 
 
+async def test_head_does_not_open_a_stream(api):
+    """HEAD of a stream answers at once with its headers, and leaves the connection fit for the next request."""
+    user = new_user()
+    async with api.user(user) as client:
+        for _ in range(2):
+            head = await client.head("/v1/stream")
+            assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+            assert (await client.get("/v1/inbox")).status_code == 200
+    async with api.service() as service:
+        assert (await service.get(f"/v1/users/{user}/presence")).json()["online"] is False
+
+
 @pytest.mark.parametrize("given", ["abc", "req_1.2:3-4", "x" * 128])
 async def test_a_request_id_that_is_sent_is_kept(api, given):
     """It comes back in the header, and in the problem if there is one."""
