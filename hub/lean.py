@@ -14,19 +14,20 @@ from typing import cast
 from hub import wire
 from hub.api.operation import State
 from hub.connection import Connection
-from hub.errors import CLIENT_GONE, Close
+from hub.errors import CLIENT_GONE, NO_PONG, Close
 from hub.protocol import AnyCommand
 from hub.session import Session
 
 HIGH_WATER_BYTES = 64 * 1024
 CLOSE_SECONDS = 5.0
+SILENT_SECONDS = 1.0  # for a client that is probably not there any more
 MAX_WAITING_COMMANDS = 16
 
 
 class LeanStream(asyncio.Protocol):
     """A client that is only written to: server-sent events. Also the writing half of `LeanWebSocket`."""
 
-    __slots__ = ("_state", "_timer", "_transport", "_unsent_bytes", "connection")
+    __slots__ = ("_ending", "_state", "_timer", "_transport", "_unsent_bytes", "connection")
 
     def __init__(self, state: State, connection: Connection) -> None:
         self.connection = connection
@@ -34,6 +35,7 @@ class LeanStream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unsent_bytes = 0
+        self._ending = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over the transport and write what is waiting (asyncio; called by the server when it hands over)."""
@@ -50,24 +52,27 @@ class LeanStream(asyncio.Protocol):
 
     def end(self, close: Close) -> None:
         """End the response and close (Sink)."""
-        self._finish(b"0\r\n\r\n")
+        self._finish(b"0\r\n\r\n", CLOSE_SECONDS)
         if self._transport is not None:
             self._transport.close()
 
-    def _finish(self, last: bytes) -> None:
-        """Write the last bytes; whoever does not take them in time is dropped."""
-        if self._transport is not None:
+    def _finish(self, last: bytes, seconds: float) -> None:
+        """Write the last bytes; whoever is not gone in time, with or without them, is dropped."""
+        if self._transport is not None and not self._ending:
+            self._ending = True
             self._transport.write(last)
-            self._arm(CLOSE_SECONDS, self._transport.abort)
+            self._arm(seconds, self._transport.abort)
 
     def pause_writing(self) -> None:
         """Hold frames back, and begin to doubt the client (asyncio)."""
         self.connection.pause()
-        self._watch()
+        if not self._ending:
+            self._watch()
 
     def resume_writing(self) -> None:
         """Go on (asyncio)."""
-        self._disarm()
+        if not self._ending:
+            self._disarm()
         self.connection.resume()
 
     def _watch(self) -> None:
@@ -107,7 +112,7 @@ class LeanStream(asyncio.Protocol):
 class LeanWebSocket(LeanStream):
     """A client that also speaks."""
 
-    __slots__ = ("_close_sent", "_commands", "_deaf", "_early", "_obeying", "_parser", "_pong", "_session")
+    __slots__ = ("_commands", "_deaf", "_early", "_obeying", "_parser", "_pong", "_session")
 
     def __init__(self, state: State, connection: Connection) -> None:
         super().__init__(state, connection)
@@ -116,7 +121,6 @@ class LeanWebSocket(LeanStream):
         self._session: Session | None = None
         self._commands: list[AnyCommand] | None = None
         self._obeying: asyncio.Task[None] | None = None
-        self._close_sent = False
         self._deaf = False
         self._pong: bytes | None = None  # owed, but the transport is full
 
@@ -143,18 +147,16 @@ class LeanWebSocket(LeanStream):
     def resume_writing(self) -> None:
         """Go on, and answer the last ping (asyncio)."""
         super().resume_writing()
-        if self._pong is not None and self._transport is not None and not self._close_sent:
+        if self._pong is not None and self._transport is not None and not self._ending:
             self._transport.write(self._pong)
         self._pong = None
 
     def end(self, close: Close) -> None:
         """Send a close frame and wait for the client's (Sink)."""
-        self._say_close(close.code, close.reason)
+        self._say_close(close.code, close.reason, SILENT_SECONDS if close is NO_PONG else CLOSE_SECONDS)
 
-    def _say_close(self, code: int, reason: str) -> None:
-        if not self._close_sent:
-            self._close_sent = True
-            self._finish(wire.close_frame(code, reason))
+    def _say_close(self, code: int, reason: str, seconds: float = CLOSE_SECONDS) -> None:
+        self._finish(wire.close_frame(code, reason), seconds)
 
     def data_received(self, data: bytes) -> None:
         """Take what the client says (asyncio)."""
@@ -190,7 +192,7 @@ class LeanWebSocket(LeanStream):
                 self._hear(text, session)
             case wire.Ping(data) if self.connection.paused:
                 self._pong = wire.pong_frame(data)  # the last one will do (RFC 6455, 5.5.3)
-            case wire.Ping(data) if not self._close_sent:
+            case wire.Ping(data) if not self._ending:
                 self._transport.write(wire.pong_frame(data))
             case wire.Closed(code, reason):
                 self.connection.abandon(CLIENT_GONE)

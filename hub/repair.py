@@ -86,7 +86,7 @@ class Repairs:
 
     async def check_in_time(self) -> None:
         """Wait until a check is due or wanted, then check; to be called again and again."""
-        seconds = self._settings.position_check_seconds * random.uniform(0.8, 1.2)  # noqa: S311 (jitter)
+        seconds = self._settings.position_check_seconds * random.uniform(0.8, 1.1)  # noqa: S311 (jitter)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._check_now.wait(), seconds)
         self._check_now.clear()

@@ -16,7 +16,7 @@ from hub import protocol
 from hub.connection import Connection
 from hub.errors import DRAIN, LIFETIME, NO_PONG, TOKEN_EXPIRED, NodeFull, Unavailable
 
-PONG_SECONDS = 10.0
+PONG_SECONDS = 7.0  # a dead peer is noticed within ping + pong, 35 s in all
 WARN_SECONDS = 60.0
 GRACE_SECONDS = 25.0
 RECONNECT_MS = 1000

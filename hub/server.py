@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -23,7 +24,8 @@ from hub.config import InvalidSettings, Settings
 from hub.ingress import HttpProtocol, WebSocketProtocol
 
 GRACE_SECONDS = 5
-USER_TIMEOUT_MS = 30_000
+FORCED_SECONDS = 1
+USER_TIMEOUT_MS = 9_000  # the same for streams, which nobody answers: what they were sent must be acknowledged
 SEND_BUFFER_BYTES = 64 * 1024
 SPARE_FILES = 64  # for requests, Redis, and what the process has open anyway
 
@@ -44,6 +46,9 @@ class DrainingServer(uvicorn.Server):
         while len(hub.live.roster) and time.monotonic() < deadline and not self.force_exit:
             await asyncio.sleep(0.05)
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn leaves the lifespan open then, to be cancelled with a traceback
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.lifespan.shutdown(), FORCED_SECONDS)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain on the first signal, stop at once on the second (uvicorn)."""

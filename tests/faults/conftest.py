@@ -68,14 +68,16 @@ async def pair(nodes, log, mended):
 
 @pytest.fixture(scope="package")
 def start(breakable, nodes, log):
-    """Start a cluster of nodes with settings of its own, which must come out unharmed; `limits` are for prlimit."""
+    """Start a cluster of nodes with settings of its own, which must come out unharmed.
+
+    `prepare` may change the nodes before they start.
+    """
 
     @contextlib.asynccontextmanager
-    async def started(count=1, redis_url=breakable.redis_url, limits=(), **settings):
+    async def started(count=1, redis_url=breakable.redis_url, prepare=lambda cluster: None, **settings):
         options = {"nodes": count, "api_key": nodes.api_key, "log": log}
         cluster = Cluster(breakable.database_url, redis_url, **options, **settings)
-        for node in cluster.nodes if limits else ():
-            node.command = ["prlimit", *limits, *node.command]
+        prepare(cluster)
         with cluster:
             async with unharmed(cluster, log):
                 yield cluster

@@ -106,7 +106,12 @@ async def test_clients_that_vanish_at_any_moment_leave_nothing_behind(pair):
 
 async def test_a_node_that_runs_out_of_file_descriptors_recovers(start):
     """With every descriptor in use new connections are refused and open ones served; afterwards all is as before."""
-    async with start(limits=["--nofile=256:256"]) as cluster, Crowd(cluster) as crowd:
+
+    def limit(cluster):
+        (node,) = cluster.nodes
+        node.command = ["prlimit", "--nofile=256:256", *node.command]
+
+    async with start(prepare=limit) as cluster, Crowd(cluster) as crowd:
         (node,) = cluster.nodes
         (user,) = await crowd.everywhere()
         async with contextlib.AsyncExitStack() as stack, cluster.service() as service:

@@ -76,6 +76,26 @@ async def test_a_client_that_pauses_is_told_to_reload_and_goes_on(node, transpor
         await asyncio.wait_for(raw.reader.readuntil(b'"seq":310,'), 5)
 
 
+@pytest.mark.parametrize("transport", OPEN)
+async def test_a_client_that_does_not_go_is_dropped(node, transport):
+    """Told to go while its buffers were full, a client that then reads on but keeps its socket loses it."""
+    user, (one,) = new_user(), node.nodes
+    sockets = vitals.client_sockets(one)
+    async with Crowd(node) as crowd, await OPEN[transport](node, user, receive_bytes=4096) as raw:
+        await asyncio.wait_for(raw.reader.readuntil(b'"hello"'), 5)
+        raw.refuse_to_read()
+        await flood(crowd, user, 150)
+        async with node.service() as service:
+            assert (await service.post(f"/v1/users/{user}/disconnect")).status_code == 204
+        raw.writer.transport.resume_reading()
+        await asyncio.wait_for(raw.reader.readuntil(b'"bye"'), 5)
+
+        async def gone():
+            return vitals.client_sockets(one) == sockets
+
+        await vitals.until(gone, 8)
+
+
 async def test_a_slow_client_that_makes_progress_is_kept(node):
     """Reading slowly but steadily is no reason to be cut off."""
     user = new_user()
