@@ -40,8 +40,9 @@ chaos: python  ## kill everything while 300 deliveries go out; `make chaos CHAOS
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
 	$(BIN)/python -m pytest -o addopts="-p no:valkey -ra" -s tests/chaos $(ARGS)
 
-e2e: python  ## run the browser tests; needs chromium
+e2e: python  ## run the browser tests; needs chromium, and Node for some
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock requirements/e2e.lock
+	@! command -v npm >/dev/null || npm ci --prefix tests/client --ignore-scripts --no-audit --no-fund --loglevel=error
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
 
 format: python  ## format the code

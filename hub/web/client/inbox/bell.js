@@ -6,11 +6,12 @@
  * `count="unseen"` what arrived since the inbox was last looked at.
  */
 
-import { animate, h, setText } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { HubInbox } from "./element.js";
 import { languageOf, watchLanguage } from "./language.js";
 import { catalogued, speaker } from "./messages.js";
+import { play } from "./motion.js";
 import { place } from "./place.js";
 import { bellStyles } from "./styles.js";
 
@@ -114,8 +115,7 @@ export class HubBell extends HTMLElement {
     this.#badge.hidden = count === 0;
     this.#button.ariaLabel = say("bell", { n: count });
     this.#popover.ariaLabel = say("notifications");
-    if (count > this.#count)
-      animate(this.#badge, [{ transform: "scale(.6)" }, { transform: "scale(1.15)" }, { transform: "scale(1)" }], 260);
+    if (count > this.#count) play(this.#badge, "pop");
     this.#count = count;
   };
 

@@ -46,22 +46,3 @@ export function iconButton(icon, label, onclick, attributes = {}) {
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
-
-/** The element that has the focus, through all open shadow roots. */
-export function focused() {
-  let active = document.activeElement;
-  while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
-  return active;
-}
-
-/**
- * Animate, unless the user asked for less motion.
- * @param {Element} element
- * @param {Keyframe[]} frames
- * @param {number} duration in milliseconds
- * @returns {Promise<unknown>} done, also when it was cut short
- */
-export function animate(element, frames, duration) {
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return Promise.resolve();
-  return element.animate(frames, { duration, easing: "cubic-bezier(.2, .7, .2, 1)" }).finished.catch(() => {});
-}

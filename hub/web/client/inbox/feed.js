@@ -6,10 +6,13 @@
  * belongs to one notification for as long as that is listed, and is moved only where the order changed.
  */
 
-import { animate, h, setText } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { Entry } from "./entry.js";
 import { icon } from "./icons.js";
+import { calm, foldAway, play } from "./motion.js";
+import { hold, isAbove } from "./steady.js";
 import { stretch } from "./time.js";
+import { focusedIndex, walk } from "./walk.js";
 
 const AT_TOP = 24;
 const AHEAD = "400px";
@@ -86,8 +89,8 @@ export class Feed {
     const next = more && !loading && !error;
     this.#more = next ? load : () => {};
     this.#end(items.length > 0 && loading, items.length > 0 && error, load);
-    const focusAt = this.#focusedIndex();
-    const letGo = this.#hold();
+    const focusAt = focusedIndex(this.#list);
+    const letGo = this.#atTop ? () => {} : hold(this.element, this.#list);
     const leaving = this.#dropMissing(new Set(items.map(({ id }) => id)));
     this.#order(items, more);
     letGo();
@@ -114,8 +117,8 @@ export class Feed {
   }
 
   toTop() {
-    const smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.element.scrollTo({ top: 0, behavior: smooth ? "smooth" : "instant" });
+    this.#acknowledge();
+    this.element.scrollTo({ top: 0, behavior: calm() ? "instant" : "smooth" });
     /** @type {HTMLElement | null} */ (this.feed.querySelector(".entry"))?.focus({ preventScroll: true });
   }
 
@@ -131,36 +134,11 @@ export class Feed {
     return focus;
   }
 
-  /**
-   * Keep what is being read where it is while things change above it; return how to end that. Scroll anchoring would do
-   * it by itself, but not in every browser and not beside a change of ours.
-   */
-  #hold() {
-    if (this.element.scrollTop < AT_TOP) return () => {};
-    const edge = this.element.getBoundingClientRect().top;
-    const anchor = this.#list.find((element) => element.getBoundingClientRect().bottom > edge);
-    const before = anchor?.getBoundingClientRect().top ?? 0;
-    return () => {
-      if (anchor?.isConnected) this.element.scrollTop += anchor.getBoundingClientRect().top - before;
-    };
-  }
-
   /** @param {HTMLElement} element */
-  async #leave(element) {
-    const above = element.getBoundingClientRect().bottom <= this.element.getBoundingClientRect().top;
-    if (above) return element.remove();
+  #leave(element) {
+    if (isAbove(element, this.element)) return element.remove(); // folding it would move what is being read
     element.classList.add("leaving");
-    element.inert = true;
-    const { offsetHeight: height } = element;
-    await animate(
-      element,
-      [
-        { height: `${height}px`, opacity: 1 },
-        { height: "0", opacity: 0 },
-      ],
-      180,
-    );
-    element.remove();
+    foldAway(element);
   }
 
   /** @param {import("../hub.js").Notification[]} items @param {boolean} more */
@@ -203,31 +181,22 @@ export class Feed {
     else {
       entry = new Entry(item, this.#context);
       this.#entries.set(item.id, entry);
-      if (!this.#fresh && item.created_seq > this.#seen) this.#enter(entry.element);
+      const arrived = entry.element;
+      if (!this.#fresh && item.created_seq > this.#seen) requestAnimationFrame(() => play(arrived, "enter"));
     }
     return entry;
   }
 
-  /** @param {HTMLElement} element */
-  #enter(element) {
-    requestAnimationFrame(() =>
-      animate(
-        element,
-        [
-          { opacity: 0, transform: "translateY(-8px)" },
-          { opacity: 1, transform: "none" },
-        ],
-        260,
-      ),
-    );
-  }
-
   // What is new above
+
+  get #atTop() {
+    return this.element.scrollTop < AT_TOP;
+  }
 
   /** @param {import("../hub.js").Notification[]} items */
   #countNews(items) {
     const newest = items[0]?.created_seq ?? 0;
-    if (this.#fresh || this.element.scrollTop < AT_TOP) this.#seen = Math.max(this.#fresh ? 0 : this.#seen, newest);
+    if (this.#fresh || this.#atTop) this.#seen = Math.max(this.#fresh ? 0 : this.#seen, newest);
     this.#showPill(items.filter(({ created_seq }) => created_seq > this.#seen).length);
   }
 
@@ -238,7 +207,10 @@ export class Feed {
   }
 
   #scrolled() {
-    if (this.element.scrollTop >= AT_TOP) return;
+    if (this.#atTop) this.#acknowledge();
+  }
+
+  #acknowledge() {
     const newest = [...this.#entries.values()].map(({ item }) => item.created_seq);
     this.#seen = Math.max(this.#seen, ...newest);
     this.#showPill(0);
@@ -250,10 +222,6 @@ export class Feed {
     return /** @type {HTMLElement[]} */ ([...this.feed.querySelectorAll(".entry:not(.leaving)")]);
   }
 
-  #focusedIndex() {
-    return this.#list.findIndex((element) => element.matches(":focus-within, :focus"));
-  }
-
   /** @param {number} index */
   #refocus(index) {
     const list = this.#list;
@@ -262,21 +230,8 @@ export class Feed {
 
   /** @param {KeyboardEvent} event */
   #walk(event) {
-    const list = this.#list;
-    const at = this.#focusedIndex();
-    const steps = {
-      ArrowDown: at + 1,
-      PageDown: at + 1,
-      ArrowUp: at - 1,
-      PageUp: at - 1,
-      Home: 0,
-      End: list.length - 1,
-    };
-    const to = steps[/** @type {keyof typeof steps} */ (event.key)];
-    if (event.key === "Enter" && event.target === list[at])
-      return [...this.#entries.values()].find(({ element }) => element === list[at])?.open(event);
-    if (to === undefined || !list[to]) return;
-    event.preventDefault();
-    list[to].focus();
+    walk(event, this.#list, (element) => {
+      [...this.#entries.values()].find((entry) => entry.element === element)?.open(event);
+    });
   }
 }

@@ -5,7 +5,8 @@
  * button; where the browser has `ariaNotify` it stays empty. A snackbar that holds the focus or the pointer stays.
  */
 
-import { animate, h, setText } from "./dom.js";
+import { h, setText } from "./dom.js";
+import { play } from "./motion.js";
 
 const SHOWN_MS = 6000;
 
@@ -28,14 +29,7 @@ export class Snackbar {
       way && h("button", { type: "button", class: "undo", onclick: () => (way.act(), this.hide()) }, way.label);
     this.element.replaceChildren(h("span", {}, text), ...(undo ? [undo] : []));
     this.element.hidden = false;
-    animate(
-      this.element,
-      [
-        { opacity: 0, transform: "translateY(8px)" },
-        { opacity: 1, transform: "none" },
-      ],
-      180,
-    );
+    play(this.element, "rise");
     this.#wait();
   }
 

@@ -243,12 +243,12 @@ class Hub extends Observable {
   /** @param {any} frame */
   #apply(frame) {
     const anew = frame.t === "resync" || (frame.t === "hello" && !this.#inbox.epoch);
-    const news = this.#inbox.apply(frame);
+    if (!this.#inbox.apply(frame)) return;
     for (const list of this.#lists) {
       if (frame.items && list.plain) list.adopt(frame.floor);
       else if (anew) list.reset();
     }
-    if (news) this.emit(frame.t, { ...frame, replayed: this.state.connection !== "live" });
+    this.emit(frame.t, { ...frame, replayed: this.state.connection !== "live" });
     this.#changed();
   }
 

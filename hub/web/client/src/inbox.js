@@ -11,7 +11,7 @@
  */
 
 const REMOVALS = ["expired", "recalled", "deleted"];
-const ADVANCING = ["notification", "inbox", "resumed"];
+const CHANGES = ["notification", "inbox"];
 
 /** What each filter of `GET /v1/inbox` lists. @type {Record<string, (item: Item) => unknown>} */
 const FILTERS = {
@@ -57,7 +57,8 @@ export class Inbox {
   apply(frame) {
     const seq = frame.seq ?? frame.to;
     if (frame.t === "resync" || (frame.t === "hello" && !this.epoch)) this.start(frame);
-    else if (ADVANCING.includes(frame.t)) {
+    else if (frame.t === "resumed") this.seq = Math.max(this.seq, seq);
+    else if (CHANGES.includes(frame.t)) {
       if (!(seq > this.seq)) return false;
       this.seq = seq;
     } else if (frame.t !== "hello") return false;
