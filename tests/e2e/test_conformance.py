@@ -52,7 +52,8 @@ async def test_every_scenario(scripted, transport):
     try:
         await until(report, lambda said: all(scenario["passed"] for scenario in said.values()), 20)
         await asyncio.sleep(SETTLED_SECONDS)  # nothing announces that a client does not come back
-        assert {name: scenario["problems"] for name, scenario in (await report()).items()} == dict.fromkeys(SCENARIOS, [])
+        said = await report()
+        assert {name: said[name]["problems"] for name in SCENARIOS} == {name: [] for name in SCENARIOS}
     finally:
         process.kill()
         await process.wait()

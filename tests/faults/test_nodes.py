@@ -8,6 +8,7 @@ import sys
 import time
 
 import httpx2
+
 from tests.faults import vitals
 from tests.faults.commits import commit_silently
 from tests.faults.invariants import Crowd
