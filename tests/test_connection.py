@@ -93,17 +93,16 @@ async def test_a_writer_waits_until_there_is_something():
     assert await waiting == [4, 5]
 
 
-async def test_more_than_is_kept_while_joining_becomes_a_resync():
+def test_more_than_is_kept_while_joining_becomes_a_resync():
     """Beyond the bound a joining client keeps only the newest, as a `resync` to it: the rest can be reloaded."""
-    connection = samples.connection(max_frames=4)
+    connection, wire = samples.connection(max_frames=4), samples.Wire()
+    connection.attach(wire)
     for seq in range(4, 10):
         connection.deliver(frame(seq))
     connection.open(OPENING, counts(3))
     connection.deliver(frame(10))
-    assert await drained(connection) == ["ping", "resumed"]
-    rest = [one for lines in await connection.drain() for one in samples.read(lines.splitlines())]
-    assert [(one["t"], one["seq"]) for one in rest] == [("resync", 8), ("notification", 9), ("notification", 10)]
-    assert rest[0]["unread"] == 8
+    assert said(wire) == ["ping", "resumed", "resync", 9, 10]
+    assert (wire.frames[2]["seq"], wire.frames[2]["unread"]) == (8, 8)
 
 
 async def test_what_was_too_much_while_joining_but_is_in_the_snapshot_is_dropped():
