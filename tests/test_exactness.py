@@ -2,7 +2,7 @@
 
 A stale snapshot plus the frames that follow equals a fresh snapshot equals the counts over the rows equals a model that
 knows nothing of watermarks, Postgres, replays or repairs. Hypothesis invents the order of events, and what is lost,
-repeated or late between two nodes; tests/test_convergence.py does the same with real nodes.
+repeated or late between two nodes; tests/test_turmoil.py has real nodes behind Nginx and clients that come and go.
 """
 
 import asyncio
