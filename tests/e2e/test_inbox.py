@@ -201,33 +201,53 @@ PREFERENCES = {
 }
 
 
-async def test_preferences(visitor):
-    """The grid shows what holds, locks included; a switch is sent as it is flipped; quiet hours open and close."""
-    tab = await visitor.visit(new_user("alice"))
-    sent = []
-
-    async def answer(route):
-        if route.request.method == "PATCH":
-            sent.append(route.request.post_data_json)
-            if hours := sent[-1].get("quiet_hours"):
-                PREFERENCES["quiet_hours"] = hours
-        await route.fulfill(json=PREFERENCES)
-
-    await tab.page.route("**/v1/preferences", answer)
+async def test_preferences(visitor, cluster):
+    """The grid shows what holds, locks included; a switch is kept as it is flipped; so are quiet hours."""
+    user = new_user("alice")
+    async with cluster.service() as service:
+        for category, mandatory in {"security.login": True, "order.shipped": False}.items():
+            said = {"title": category, "channels": ["email", "push"], "mandatory": mandatory}
+            assert (await service.put(f"/v1/categories/{category}", json=said)).is_success
+    tab = await visitor.visit(user)
     await tab.open()
     await tab.button("Preferences").click()
     await expect(tab.page.get_by_role("heading", name="Preferences")).to_be_focused()
     await expect(tab.page.get_by_role("img", name="Security login: E-mail, always on")).to_be_visible()
-    await tab.page.get_by_role("switch", name="Security login: Push").click()
+    push = tab.page.get_by_role("switch", name="Order shipped: Push")
+    await expect(push).to_be_checked()
+    await push.click()
     await tab.page.get_by_role("switch", name="Quiet hours").click()
     await tab.page.get_by_label("From").fill("23:30")
-    await expect(tab.page.get_by_label("From")).to_have_value("23:30")
-    await until(lambda: tab.page.evaluate("() => 0"), lambda _: len(sent) == 3)
-    assert sent[0] == {"categories": {"security.login": {"push": False}}}
-    assert sent[1]["quiet_hours"]["start"] == "22:00"
-    assert sent[2]["quiet_hours"]["start"] == "23:30"
+
+    async def kept():
+        async with cluster.user(user) as client:
+            return (await client.get("/v1/preferences")).json()
+
+    holds = await until(kept, lambda said: (said["quiet_hours"] or {}).get("start") == "23:30")
+    assert holds["categories"]["order.shipped"]["push"] == {"enabled": False, "locked": False, "source": "user"}
+    await expect(push).not_to_be_checked()
     await tab.button("Back").click()
     await expect(tab.page.get_by_role("heading", name="Notifications")).to_be_visible()
+
+
+async def test_snooze(visitor, cluster):
+    """What is put off leaves every list, waits under Snoozed, and comes back as unread."""
+    user = new_user("alice")
+    await cluster.publish(user, "Later")
+    tab, other = await visitor.visit(user), await visitor.visit(user, 1)
+    await tab.open()
+    await other.open()
+    await tab.entry("Later").get_by_role("button", name="Snooze").click()
+    await tab.page.get_by_role("dialog", name="Remind me").get_by_role("button", name="Tomorrow morning").click()
+    for each in (tab, other):
+        await each.until_titles()
+        await each.until(unread=0)
+    await other.page.get_by_role("tab", name="Snoozed").click()
+    await other.until_titles("Later")
+    await expect(other.entry("Later")).to_contain_text("Back")
+    await other.entry("Later").get_by_role("button", name="Bring back now").click()
+    await tab.until_titles("Later")
+    await tab.until(unread=1)
 
 
 async def test_a_refused_preference(visitor):

@@ -81,5 +81,8 @@ function clearPushes(hub, registration) {
   });
 }
 
-/** @param {import("./hub.js").Hub} hub @param {string} token */
-const forget = (hub, token) => hub.request("DELETE", `/v1/devices/${encodeURIComponent(token)}`);
+/** Take a token off the user's devices; one that is gone already, for FCM refused it, is as good. @param {import("./hub.js").Hub} hub @param {string} token */
+const forget = (hub, token) =>
+  hub.request("DELETE", `/v1/devices/${encodeURIComponent(token)}`).catch((error) => {
+    if (error.status !== 404) throw error;
+  });

@@ -19,7 +19,7 @@ export const read = change("read", { read: true, seen: true });
 export const unread = change("unread", { read: false });
 export const archive = change("archive", { archived: true, seen: true });
 export const unarchive = change("unarchive", { archived: false });
-export const unsnooze = change("unsnooze", { snoozed_until: null });
+export const unsnooze = change("unsnooze", { snoozed_until: null, read: false }); // it comes back as news
 
 /** @param {string} id @param {Date | string} when @returns {Request} */
 export function snooze(id, when) {
