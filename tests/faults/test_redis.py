@@ -142,11 +142,10 @@ async def test_subscribers_cut_off_for_reading_too_slowly_catch_up(pair, breakab
         rebuilds = sum([(await vitals.metrics(node))["hub_propagator_rebuilds_total"] for node in pair.nodes])
         try:
             await client.config_set(limits, "pubsub 1kb 1kb 1")
-            os.kill(pair.nodes[1].pid, signal.SIGSTOP)
-            async with pair.service() as service:
-                for _ in range(60):
-                    await crowd.publish(service, users[0], body="x" * 4000)
-            os.kill(pair.nodes[1].pid, signal.SIGCONT)
+            with vitals.stopped(pair.nodes[1]):
+                async with pair.service() as service:
+                    for _ in range(60):
+                        await crowd.publish(service, users[0], body="x" * 4000)
         finally:
             await client.config_set(limits, before)
         await crowd.settle(3)

@@ -4,7 +4,10 @@ Used by the invariants: whatever was done to a node, these return to where they 
 """
 
 import asyncio
+import contextlib
+import os
 import re
+import signal
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +18,8 @@ import redis.asyncio
 from tests.listener import NO_TLS
 
 LONG_STALL_SECONDS = 0.25
+POOL = 10  # a node's connections to Postgres (the default of HUB_DATABASE_POOL)
+_stopped_seconds: dict[int, float] = {}  # by process id: how long tests kept a node from running
 
 
 class Vitals(NamedTuple):
@@ -70,9 +75,23 @@ def rss_bytes(node) -> int:
     return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
 
 
+@contextlib.contextmanager
+def stopped(node):
+    """Stop a node's process for a while; its event loop is excused for as long."""
+    os.kill(node.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        os.kill(node.pid, signal.SIGCONT)
+        seconds = time.monotonic() - began + LONG_STALL_SECONDS
+        _stopped_seconds[node.pid] = _stopped_seconds.get(node.pid, 0) + seconds
+
+
 def waited_seconds(node) -> float:
-    """Read how long the node's main thread was ready to run but had no CPU: a stall that is the machine's fault."""
-    return int(Path(f"/proc/{node.pid}/schedstat").read_text().split()[1]) / 1e9
+    """Read how long the node was ready to run but was not let: a stall that is the machine's fault, or the test's."""
+    waiting = int(Path(f"/proc/{node.pid}/schedstat").read_text().split()[1]) / 1e9
+    return waiting + _stopped_seconds.get(node.pid, 0)
 
 
 async def stalls(node) -> float:
