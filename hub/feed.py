@@ -59,11 +59,11 @@ class Feed:
 
     __slots__ = ("_held", "_read", "_repairing", "connections", "cursor", "key", "ready")
 
-    def __init__(self, key: UserKey, read: Read, ready: asyncio.Future[None]) -> None:
+    def __init__(self, key: UserKey, read: Read, ready: asyncio.Future[None] | None) -> None:
         self.key = key
         self.cursor: Cursor | None = None
         self.connections: list[Connection] = []
-        self.ready = ready  # done once this node hears of the user's changes
+        self.ready = ready  # done once this node hears of the user's changes, and then dropped
         self._read = read
         self._held: dict[int, Frame] = {}
         self._repairing: asyncio.Task[None] | None = None

@@ -31,6 +31,7 @@ from hub.store.deliveries import Deliveries
 from hub.store.preferences import Preferences
 from hub.store.publications import Outcome, Publication
 from hub.store.retractions import Noticed, Retractions
+from hub.store.snapshots import Snapshots
 
 MAX_TOLD = 100
 MAX_CHANGED = 500
@@ -48,7 +49,7 @@ class Hub:
         self.decisions = Decisions(database)
         self.contacts = Contacts(database)
         self.preferences = Preferences(database)
-        self.live = Live(settings, self.inboxes, redis, metrics)
+        self.live = Live(settings, self.inboxes, Snapshots(database), redis, metrics)
         self._metrics = metrics
         self._commit = GroupCommit(self.publications.publish, metrics.batches.observe)
 

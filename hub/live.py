@@ -30,9 +30,8 @@ from hub.protocol import Counts, Cursor, Frame
 from hub.repair import Repairs
 from hub.roster import Roster
 from hub.store import Inboxes
-from hub.store.inboxes import Snapshot
+from hub.store.snapshots import Snapshot, Snapshots
 
-SUBSCRIBE_SECONDS = 1.0
 TEND_SECONDS = 1.0
 LAG_SECONDS = 0.05
 
@@ -42,7 +41,9 @@ log = logging.getLogger("hub.live")
 class Live:
     """The connections of one node. `open` it, `drain` it, `close` it."""
 
-    def __init__(self, settings: Settings, inboxes: Inboxes, redis: Redis, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, inboxes: Inboxes, snapshots: Snapshots, redis: Redis, metrics: Metrics
+    ) -> None:
         self.node_id = new_id().hex[-12:]
         self.roster = Roster(
             max_connections=settings.max_connections,
@@ -61,7 +62,7 @@ class Live:
         self._redis = redis
         self._metrics = metrics
         self._feeds: dict[UserKey, Feed] = {}
-        self._repairs = Repairs(settings, inboxes, metrics, feeds=self._feeds, spawn=self.spawn)
+        self._repairs = Repairs(settings, inboxes, snapshots, metrics, feeds=self._feeds, spawn=self.spawn)
         self._tasks: set[asyncio.Task[None]] = set()
         metrics.users.set_function(lambda: len(self._feeds))
 
@@ -101,10 +102,9 @@ class Live:
         feed = self._register(connection)
         self._metrics.connections.labels(connection.transport).inc()
         self._metrics.connects.labels(connection.transport).inc()
-        try:
-            await asyncio.wait_for(asyncio.shield(feed.ready), SUBSCRIBE_SECONDS)
-        except TimeoutError:  # Redis is slow: what happens before it hears us is found once it has
-            feed.ready.add_done_callback(lambda _: self._repairs.check_soon())
+        if feed.ready is not None:
+            await asyncio.shield(feed.ready)
+            feed.ready = None
         snapshot = await self._repairs.read(connection.key, cursor.seq if cursor else None, items or 0)
         feed.start(snapshot.changes.counts)
         if feed.has_gap:  # what came while the snapshot was read does not follow it

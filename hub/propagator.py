@@ -55,6 +55,7 @@ class Propagator:
         self._recovered = recovered
         self._channels: dict[bytes, UserKey] = {}
         self._acknowledged: dict[bytes, asyncio.Future[None]] = {}
+        self._overdue: set[bytes] = set()  # not acknowledged at the last heartbeat
         self._publisher: RespConnection | None = None
         self._subscriber: RespConnection | None = None
         self._heard_at = 0.0
@@ -89,7 +90,10 @@ class Propagator:
             self._fail("Redis takes nothing more")
 
     def subscribe(self, key: UserKey) -> asyncio.Future[None]:
-        """Listen to a user's channel; the future is done once Redis confirmed, or at once while it is away."""
+        """Listen to a user's channel; the future is done once Redis confirmed, or at once while it is away.
+
+        Where Redis is slow it is done after a second or two; what is missed until then, `recovered` is called for.
+        """
         channel = self.channel(key)
         self._channels[channel] = key
         acknowledged = asyncio.get_running_loop().create_future()
@@ -146,8 +150,16 @@ class Propagator:
             await asyncio.wait({done, self._trouble}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if self._trouble.done():
                 self._trouble.result()
+            self._lose_patience()
             if loop.time() - self._heard_at > SILENCE_SECONDS:
                 raise RedisFailed(f"nothing was heard for {SILENCE_SECONDS:g} s")
+
+    def _lose_patience(self) -> None:
+        """Let those go on who have waited for Redis since the last heartbeat."""
+        for channel in self._overdue & self._acknowledged.keys():
+            if not self._acknowledged[channel].done():
+                self._acknowledged[channel].set_result(None)
+        self._overdue = self._acknowledged.keys() - {self._heartbeat_channel}
 
     def _drop(self) -> None:
         self.online = False
@@ -182,8 +194,11 @@ class Propagator:
         if kind == b"message":
             self._heard_at = asyncio.get_running_loop().time()
             self._on_payload(channel, payload)
-        elif kind == b"subscribe" and (future := self._acknowledged.pop(channel, None)) and not future.done():
-            future.set_result(None)
+        elif kind == b"subscribe" and (future := self._acknowledged.pop(channel, None)):
+            if future.done():
+                self._recovered()  # nobody waited for it any more
+            else:
+                future.set_result(None)
 
     def _on_payload(self, channel: bytes, payload: bytes) -> None:
         if channel == self._heartbeat_channel:

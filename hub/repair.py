@@ -21,8 +21,9 @@ from hub.errors import HubError
 from hub.feed import Changes, Feed
 from hub.identity import UserKey
 from hub.metrics import Metrics
+from hub.reading import GroupRead
 from hub.store import Inboxes
-from hub.store.inboxes import Snapshot
+from hub.store.snapshots import Snapshot, Snapshots, Wanted
 
 OVERTAKEN_SECONDS = 0.02  # frames of two nodes may overtake each other; longer than that they are lost
 POSITIONS = 2000
@@ -38,6 +39,7 @@ class Repairs:
         self,
         settings: Settings,
         inboxes: Inboxes,
+        snapshots: Snapshots,
         metrics: Metrics,
         *,
         feeds: Mapping[UserKey, Feed],
@@ -49,12 +51,12 @@ class Repairs:
         self._feeds = feeds
         self._spawn = spawn
         self._reading = asyncio.Semaphore(max(1, settings.database_pool - PUBLISHES_SHARE))
+        self._group = GroupRead(snapshots, limit=settings.replay_limit, turns=self._reading, spawn=spawn)
         self._check_now = asyncio.Event()
 
     async def read(self, key: UserKey, since: int | None, items: int = 0) -> Snapshot:
-        """Read an inbox as `Inboxes.open` does, when it is this reader's turn."""
-        async with self._reading:
-            return await self._inboxes.open(key, since=since, limit=self._settings.replay_limit, items=items)
+        """Read an inbox: what changed since a seq (none: nothing), and its newest items."""
+        return await self._group.read(Wanted(key, since, items))
 
     async def read_changes(self, key: UserKey, since: int) -> Changes:
         """Read what changed since a seq."""

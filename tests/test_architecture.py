@@ -10,9 +10,9 @@ ROOT = Path(__file__).parent.parent
 FORBIDDEN = {"utils", "util", "helpers", "helper", "common", "manager", "service", "services", "base", "misc"}
 LEVELS = [
     "config errors identity notification publication validation protocol auth claims jwks keys strength redaction",
-    "connection feed roster store commit resp propagator repair gate",
+    "connection feed roster store commit reading resp propagator repair gate",
     "live hub",
-    "api handshake session lean sse websocket middleware web ingress",
+    "api handshake session lean sse websocket opening middleware web ingress",
     "app server commands dev conformance __main__",
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}

@@ -15,6 +15,7 @@ from hub.identity import UserKey
 from hub.store import Inboxes, Publications
 from hub.store.database import _prepare
 from hub.store.listing import MAX_LOOKED_AT
+from hub.store.snapshots import Snapshots, Wanted
 from hub.store.migration import migrate
 from hub.store.publications import Publication
 from tests.conftest import new_database
@@ -181,11 +182,11 @@ async def test_counting_does_not_count(filled, mode, user):
 async def test_resuming_costs_what_was_missed(filled, mode, user):
     """A snapshot of 20 and a replay of 300 changes look at 320 rows; a replay beyond the limit at one more than it."""
     async with measured(filled, mode) as database:
-        inboxes = Inboxes(database)
-        snapshot = await inboxes.open(of(user), since=MANY[user] - 300, limit=500, items=20)
+        snapshots = Snapshots(database)
+        (snapshot,) = await snapshots.read([Wanted(of(user), MANY[user] - 300, 20)], limit=500)
         assert (len(snapshot.changes.items), len(snapshot.items)) == (300, 20)
         assert (await database.cost())[1] <= 320 + FEW
-        too_far = await inboxes.open(of(user), since=0, limit=500)
+        (too_far,) = await snapshots.read([Wanted(of(user), 0)], limit=500)
         scans, rows = await database.cost()
     assert too_far.changes.items is None
     assert (scans, rows <= 320 + 501 + FEW) == (0, True)

@@ -14,6 +14,7 @@ from hub.notification import new_id
 from hub.store import Database, Inboxes, Publications
 from hub.store.migration import migrate
 from hub.store.publications import Publication
+from hub.store.snapshots import Snapshots, Wanted
 from tests.hub_nodes import new_user
 
 CONTENT = b'{"category":"test","title":"hello","priority":"normal"}'
@@ -43,6 +44,17 @@ def publish(database):
 def inboxes(database):
     """The inboxes."""
     return Inboxes(database)
+
+
+@pytest.fixture
+def changes_since(inboxes):
+    """Read what changed in an inbox since a seq, as a client that comes back does."""
+
+    async def read(user, since, limit):
+        (snapshot,) = await Snapshots(inboxes._database).read([Wanted(of(user), since)], limit=limit)
+        return snapshot.changes
+
+    return read
 
 
 def publication(users, **fields):
@@ -155,7 +167,7 @@ async def assert_counts_are_rows(inboxes, user):
     page = await inboxes.page(of(user), filter="all", limit=10_000)
     assert page.counts.unread == sum(not item.read for item in page.items)
     assert page.counts.unseen == sum(not item.seen for item in page.items)
-    snapshot = await inboxes.open(of(user), since=0, limit=10_000)
+    (snapshot,) = await Snapshots(inboxes._database).read([Wanted(of(user), 0)], limit=10_000)
     numbers = [item.seq for item in snapshot.changes.items]
     assert numbers == sorted(set(numbers))
     assert max([*numbers, snapshot.changes.whole[0] if snapshot.changes.whole else 0]) == page.counts.seq
@@ -257,7 +269,7 @@ async def test_nobody_changes_what_is_not_theirs(publish, inboxes):
     assert (await inboxes.counts(of(other))).seq == 1
 
 
-async def test_changes_since_a_number_are_each_row_once_in_its_latest_state(publish, inboxes):
+async def test_changes_since_a_number_are_each_row_once_in_its_latest_state(publish, inboxes, changes_since):
     """The change feed is compacted: ten changes of one notification are one row, a deleted one is a tombstone."""
     user = new_user()
     ids = [outcome.receipts[0].id for outcome in await publish(*[(user, {})] * 3)]
@@ -265,7 +277,7 @@ async def test_changes_since_a_number_are_each_row_once_in_its_latest_state(publ
         await inboxes.change(of(user), ids[:1], "read")
         await inboxes.change(of(user), ids[:1], "unread")
     await inboxes.change(of(user), ids[1:2], "deleted")
-    changes = (await inboxes.open(of(user), since=3, limit=10)).changes
+    changes = await changes_since(user, 3, limit=10)
     assert [(item.id, item.change, item.seq) for item in changes.items] == [
         (ids[0], "unread", 13),
         (ids[1], "deleted", 14),
@@ -274,11 +286,11 @@ async def test_changes_since_a_number_are_each_row_once_in_its_latest_state(publ
 
 
 @pytest.mark.parametrize(("limit", "complete"), [(5, True), (4, False)])
-async def test_a_replay_is_whole_or_not_at_all(publish, inboxes, limit, complete):
+async def test_a_replay_is_whole_or_not_at_all(publish, changes_since, limit, complete):
     """Exactly as many changes as the limit are read; one more is none."""
     user = new_user()
     await publish(*[(user, {})] * 7)
-    changes = (await inboxes.open(of(user), since=2, limit=limit)).changes
+    changes = await changes_since(user, 2, limit=limit)
     assert (changes.items is not None) == complete
 
 
@@ -294,10 +306,37 @@ async def test_a_watermark_never_goes_back(publish, inboxes):
 async def test_a_new_inbox_begins_at_zero_with_an_epoch_of_its_own(inboxes):
     """Two inboxes made at once by many readers exist once each, and differ."""
     users = [new_user(), new_user()]
-    snapshots = await asyncio.gather(*[inboxes.open(of(user), since=None, limit=1) for user in users * 10])
-    epochs = {snapshot.changes.counts.epoch for snapshot in snapshots}
-    assert len(epochs) == 2
-    assert {snapshot.changes.counts.seq for snapshot in snapshots} == {0}
+    snapshots = Snapshots(inboxes._database)
+    heads = [snapshots.heads([of(user)]) for user in users * 10]
+    whole = [snapshots.read([Wanted(of(user)) for user in users], limit=1) for _ in range(5)]
+    counts = [seen for found in await asyncio.gather(*heads) for seen in found.values()]
+    counts += [snapshot.changes.counts for read in await asyncio.gather(*whole) for snapshot in read]
+    assert len(counts) == 30
+    assert len({seen.epoch for seen in counts}) == 2
+    assert {seen.seq for seen in counts} == {0}
+
+
+async def test_many_inboxes_are_read_in_one_statement_as_each_would_be_alone(publish, inboxes):
+    """Whoever is read together, known or new, is told what would have been told alone, in the order asked."""
+    users = [new_user() for _ in range(4)]
+    await publish(*[(users[0], {})] * 3, *[(users[1], {})] * 6)
+    await inboxes.change_all(of(users[1]), "read_all", 4)
+    wanted = [
+        Wanted(of(users[1]), 2, 3),
+        Wanted(of(users[3]), 5, 5),  # new
+        Wanted(of(users[0]), None, 2),
+        Wanted(of(users[1]), 0),
+        Wanted(of(users[2]), None),  # new
+        Wanted(of(users[0]), 3, 0),
+    ]
+    snapshots = Snapshots(inboxes._database)
+    together = await snapshots.read(wanted, limit=5)
+    assert together == [(await snapshots.read([one], limit=5))[0] for one in wanted]
+    seqs = [[item.seq for item in snapshot.changes.items or ()] for snapshot in together]
+    assert seqs == [[3, 4, 5, 6], [], [], [], [], []]
+    assert [[item.seq for item in snapshot.items] for snapshot in together] == [[6, 5, 4], [], [3, 2], [], [], []]
+    assert [snapshot.changes.items is None for snapshot in together] == [False, False, False, True, False, False]
+    assert [snapshot.changes.whole for snapshot in together[:1]] == [(7, "read_all")]
 
 
 def test_ids_are_new():

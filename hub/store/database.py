@@ -68,6 +68,7 @@ class Database:
                 statement_cache_size=256 if self._settings.statement_cache else 0,
                 server_settings=TIMEOUTS,
                 init=_prepare,
+                reset=_leave_as_it_is,
                 timeout=ACQUIRE_SECONDS,
             )
         return self
@@ -98,6 +99,10 @@ class Database:
 async def _prepare(connection: Any) -> None:
     """Hand JSON through as bytes: it is stored to be sent on, not to be looked into."""
     await connection.set_type_codec("json", encoder=bytes.decode, decoder=str.encode, schema="pg_catalog")
+
+
+async def _leave_as_it_is(connection: Any) -> None:
+    """Give a connection back as it is: nothing of ours outlives its transaction, and asking costs a round trip."""
 
 
 @contextmanager

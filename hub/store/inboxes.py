@@ -7,28 +7,14 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from hub.feed import Changes
 from hub.identity import UserKey
 from hub.notification import Change, Notification
 from hub.protocol import Counts, Cursor
 from hub.store.database import Database
-from hub.store.listing import INBOX, ITEM, PAGE, UNREAD_BY_CATEGORY, Filter
+from hub.store.listing import PAGE, UNREAD_BY_CATEGORY, Filter
 from hub.store.publications import Stored
+from hub.store.rows import INBOX, ITEM, counts_of, notification_of
 
-_OPEN = f"""
-select {INBOX}, i.changed_seq, i.change as inbox_change, n.part, {ITEM}
-from inboxes i
-left join lateral (
-    (select 'change' as part, c.* from notifications c
-    where c.tenant = i.tenant and c.user_id = i.user_id and c.seq > $3
-    order by c.seq limit $4)
-    union all
-    (select 'item', c.* from notifications c
-    where c.tenant = i.tenant and c.user_id = i.user_id and c.active
-    order by c.created_seq desc limit $5)
-) n on true
-where i.tenant = $1 and i.user_id = $2
-"""
 _RECALL = f"""
 select r.tenant, r.user_id, changed, epoch, unread, unseen, c.read_seq as inbox_read_seq,
     c.seen_seq as inbox_seen_seq, {ITEM.replace("n.", "(c.notification).")}
@@ -40,13 +26,6 @@ from (
 """
 NO_COUNTS = Counts("", 0, 0, 0, 0, 0)
 END = 2**63 - 1
-
-
-class Snapshot(NamedTuple):
-    """An inbox at one moment: its changes since a seq, and its newest notifications."""
-
-    changes: Changes
-    items: list[Notification]
 
 
 class Changed(NamedTuple):
@@ -71,21 +50,6 @@ class Inboxes:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, key: UserKey, *, since: int | None, limit: int, items: int = 0) -> Snapshot:
-        """Read the inbox, at most `limit` changes above `since`, and its newest `items`; create it if it is new."""
-        read = (_OPEN, key.tenant, key.user, since or 0, 0 if since is None else limit + 1, items)
-        rows = await self._database.fetch(*read)
-        if not rows:
-            await self._database.fetch(
-                "insert into inboxes (tenant, user_id) values ($1, $2) on conflict do nothing", key.tenant, key.user
-            )
-            rows = await self._database.fetch(*read)
-        first = rows[0]
-        changed = [_notification(row) for row in rows if row["part"] == "change"]
-        whole = (first["changed_seq"], first["inbox_change"]) if first["changed_seq"] > (since or 0) else None
-        newest = [_notification(row) for row in rows if row["part"] == "item"]
-        return Snapshot(Changes(_counts(first), changed if len(changed) <= limit else None, whole), newest)
-
     async def positions(self, keys: Iterable[UserKey]) -> dict[UserKey, Cursor]:
         """Look up how far the inboxes of many users are, in one statement."""
         keys = list(keys)
@@ -103,14 +67,14 @@ class Inboxes:
             f"select {INBOX} from inboxes i where i.tenant = $1 and i.user_id = $2",
             *key,
         )
-        return _counts(rows[0]) if rows else NO_COUNTS
+        return counts_of(rows[0]) if rows else NO_COUNTS
 
     async def unread_by_category(self, key: UserKey) -> tuple[Counts, dict[str, int]]:
         """Read the counts with the unread ones of each category, all of one moment; looks at unread ones only."""
         rows = await self._database.fetch(UNREAD_BY_CATEGORY, *key)
         if not rows:
             return NO_COUNTS, {}
-        return _counts(rows[0]), {row["category"]: row["of_category"] for row in rows if row["category"] is not None}
+        return counts_of(rows[0]), {row["category"]: row["of_category"] for row in rows if row["category"] is not None}
 
     async def page(
         self,
@@ -127,8 +91,8 @@ class Inboxes:
         rows = await self._database.fetch(PAGE[filter], *key, bound, category, tag, limit)
         if not rows:
             return Page(NO_COUNTS, [])
-        items = [_notification(row) for row in rows if row["id"] is not None]
-        return Page(_counts(rows[0]), items, rows[0]["below"])
+        items = [notification_of(row) for row in rows if row["id"] is not None]
+        return Page(counts_of(rows[0]), items, rows[0]["below"])
 
     async def change(
         self, key: UserKey, ids: Sequence[UUID], change: Change, until: datetime | None = None
@@ -145,15 +109,15 @@ class Inboxes:
         )
         if not rows:
             return None
-        changed = [(_notification(row), row["unread"], row["unseen"]) for row in rows if row["changed"]]
-        return Changed(_counts(rows[-1]), {row["id"] for row in rows}, changed)
+        changed = [(notification_of(row), row["unread"], row["unseen"]) for row in rows if row["changed"]]
+        return Changed(counts_of(rows[-1]), {row["id"] for row in rows}, changed)
 
     async def recall(self, tenant: str, publication: UUID, ids: Sequence[UUID]) -> list[Stored]:
         """Take back those of a publication's notifications that are still there, and still say what it said."""
         rows = await self._database.fetch(_RECALL, tenant, publication, list(ids))
         return [
             Stored(
-                UserKey(row["tenant"], row["user_id"]), _notification(row), row["epoch"], row["unread"], row["unseen"]
+                UserKey(row["tenant"], row["user_id"]), notification_of(row), row["epoch"], row["unread"], row["unseen"]
             )
             for row in rows
             if row["changed"]
@@ -179,33 +143,3 @@ class Inboxes:
             *key,
         )
         return [row[0] for row in rows]
-
-
-def _counts(row: Any) -> Counts:
-    return Counts(
-        row["epoch"],
-        row["last_seq"],
-        row["unread"],
-        row["unseen"],
-        row["inbox_read_seq"],
-        row["inbox_seen_seq"],
-    )
-
-
-def _notification(row: Any) -> Notification:
-    return Notification(
-        id=row["id"],
-        seq=row["seq"],
-        created_seq=row["created_seq"],
-        read_seq=row["read_seq"],
-        change=row["change"],
-        created_at=row["created_at"],
-        content=row["content"],
-        repeat_count=row["repeat_count"],
-        seen=row["seen"] or row["created_seq"] <= row["inbox_seen_seq"],
-        read=row["read_at"] is not None or row["read_seq"] <= row["inbox_read_seq"],
-        read_at=row["read_at"],
-        archived_at=row["archived_at"],
-        snoozed_until=row["snoozed_until"],
-        expires_at=row["expires_at"],
-    )

@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from hub.store.rows import INBOX, ITEM
+
 Filter = Literal["all", "unread", "archived", "snoozed"]
 
 MAX_LOOKED_AT = 10_000
-INBOX = "i.epoch, i.last_seq, i.unread, i.unseen, i.read_seq as inbox_read_seq, i.seen_seq as inbox_seen_seq"
-ITEM = (
-    "n.id, n.seq, n.created_seq, n.read_seq, n.change, n.created_at, n.content, n.repeat_count, n.seen, n.read_at,"
-    " n.archived_at, n.snoozed_until, n.expires_at"
-)
 
 _OF_USER = "from notifications n where n.tenant = $1 and n.user_id = $2"
 _UNREAD = "n.active and n.read_at is null"
