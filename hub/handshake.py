@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import NamedTuple
-
-from starlette.requests import HTTPConnection
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
 
 from hub import protocol
 from hub.api.operation import State
@@ -37,7 +35,19 @@ class Start(NamedTuple):
     ref: int | None = None
 
 
-def read_start(request: HTTPConnection, cursor: str | None) -> Start:
+class Request(Protocol):
+    """A handshake, whatever it came in with."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its headers, by lower-case name."""
+
+    @property
+    def query_params(self) -> Mapping[str, str]:
+        """Its query."""
+
+
+def read_start(request: Request, cursor: str | None) -> Start:
     """Read `?snapshot=` and a cursor's text; raise `Malformed` or `Invalid`."""
     snapshot = request.query_params.get("snapshot")
     if snapshot is not None and not (snapshot.isascii() and snapshot.isdigit() and int(snapshot[:9]) <= MAX_ITEMS):
@@ -46,7 +56,7 @@ def read_start(request: HTTPConnection, cursor: str | None) -> Start:
     return Start(Cursor.parse(cursor) if cursor else None, None if snapshot is None else int(snapshot))
 
 
-async def identify(request: HTTPConnection, state: State) -> Principal | None:
+async def identify(request: Request, state: State) -> Principal | None:
     """Let a user in by whatever the handshake carries; None if it carries nothing. Services have no stream."""
     refuse_tokens_in_url(request.query_params)
     principal = await state.gate.identify_stream(request.headers, request.query_params.get("ticket"))

@@ -9,19 +9,23 @@ Here all of that is bounded. tests/test_server.py fails when a new uvicorn chang
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from hub.errors import RATE_LIMITED
-from hub.lean import LeanWebSocket
+from hub.lean import LeanStream, LeanWebSocket
+from hub.opening import Opening
 from hub.pace import Pace
 
 HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 64 * 1024
 MAX_LAST_BYTES = 64 * 1024  # what a client may still be saying when it is closed
 PIECE_BYTES = 1024  # so many tiny frames that parsing them takes no time worth mentioning
+log = logging.getLogger("hub.ingress")
+log.setLevel(logging.WARNING)
 TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -82,18 +86,54 @@ class HttpProtocol(HttpToolsProtocol):
         if self.parser.get_http_version() != "1.1":
             self.scope["state"].pop("detach")
 
-    def _detach(self, stream: asyncio.Protocol) -> bool:
+    def _detach(self, stream: LeanStream) -> bool:
         """Hand the socket to `stream`; False if it is gone."""
-        transport, cycle = self.transport, self.cycle
-        if transport.is_closing() or cycle.disconnected:
+        cycle = self.cycle
+        if self.transport.is_closing() or cycle.disconnected:
             return False
-        self.connections.discard(self)
         cycle.disconnected = True  # so that uvicorn does not miss the end of the response
-        cycle.transport = self.transport = cast("asyncio.Transport", Gone())
-        self.parser = None  # type: ignore[assignment]  # a cycle, like the next two: free now, not by and by
-        del cycle.scope["state"]["detach"], cycle.scope["state"]["abort"]
+        cycle.transport = cast("asyncio.Transport", Gone())
+        del cycle.scope["state"]["detach"], cycle.scope["state"]["abort"]  # cycles: free now, not by and by
+        self._give(stream)
+        return True
+
+    def _give(self, stream: LeanStream) -> None:
+        transport, self.transport = self.transport, cast("asyncio.Transport", Gone())
+        self.connections.discard(self)
+        self.parser = None  # type: ignore[assignment]  # a cycle
         transport.set_protocol(stream)
         stream.connection_made(transport)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Open a WebSocket the short way if its client brings all it needs (uvicorn)."""
+        opening = Opening.read(self.url, self.headers) if self._may_open() else None
+        if opening is None:
+            super().handle_websocket_upgrade()
+            return
+        self.transport.pause_reading()  # what comes next is for the stream
+        task = self.loop.create_task(self._open(opening))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def _may_open(self) -> bool:
+        return (
+            self.app_state["state"].settings.lean
+            and self.scope["method"] == "GET"
+            and self.parser.get_http_version() == "1.1"
+            and not self.root_path
+        )
+
+    async def _open(self, opening: Opening) -> None:
+        if not await opening.admit(self.app_state["state"], self._switch) and not self.transport.is_closing():
+            self.transport.resume_reading()
+            super().handle_websocket_upgrade()
+
+    def _switch(self, answer: bytes, stream: LeanWebSocket) -> bool:
+        """Answer the handshake and hand the socket over; False if the client has gone."""
+        if self.transport.is_closing():
+            return False
+        self.transport.write(answer)
+        self._give(stream)
         return True
 
 
@@ -113,6 +153,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._pong = b""
         self._last_bytes = 0
         self._pace = Pace(self.app_state["state"].settings.rate_limit_frames)
+        self.logger = log  # uvicorn's would write two lines for every connection, which is most of what one costs
 
     def data_received(self, data: bytes) -> None:
         """Parse a piece at a time; answer a handshake that websockets finds too long to read (asyncio)."""

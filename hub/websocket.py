@@ -21,6 +21,7 @@ from hub.encoding import as_json, as_message
 from hub.errors import CLIENT_GONE, NO_AUTH, Close, HubError, Malformed
 from hub.handshake import Start
 from hub.lean import LeanWebSocket
+from hub.opening import greet
 from hub.protocol import SUBPROTOCOL, Auth, Cursor, Frame
 from hub.session import Session
 
@@ -122,12 +123,7 @@ async def _serve(websocket: WebSocket, state: State, principal: Principal, start
     stream = LeanWebSocket(state, connection)
     if detach(stream):
         # Not awaited: in a storm thousands wait for their snapshot, and what this request holds is many times a stream.
-        state.hub.live.spawn(_greet(stream, state, start))
-
-
-async def _greet(stream: LeanWebSocket, state: State, start: Start) -> None:
-    await handshake.join(state, stream.connection, start)
-    stream.listen()
+        state.hub.live.spawn(greet(stream, state, start))
 
 
 async def _serve_asgi(websocket: WebSocket, state: State, principal: Principal, start: Start) -> None:

@@ -15,9 +15,9 @@ from hub.identity import UserKey
 from hub.store import Inboxes, Publications
 from hub.store.database import _prepare
 from hub.store.listing import MAX_LOOKED_AT
-from hub.store.snapshots import Snapshots, Wanted
 from hub.store.migration import migrate
 from hub.store.publications import Publication
+from hub.store.snapshots import Snapshots, Wanted
 from tests.conftest import new_database
 
 MANY = {"hoarder": 100_000, "tidy": 20_000, "sweeper": 20_000}
