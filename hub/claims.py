@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 from typing import Any, NamedTuple
 
 from hub import errors
@@ -139,7 +140,7 @@ def _audiences(claims: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _user(claims: dict[str, Any]) -> UserKey:
-    user = UserKey(_text(claims, "tenant", DEFAULT_TENANT), _text(claims, "sub"))
+    user = UserKey(sys.intern(_text(claims, "tenant", DEFAULT_TENANT)), _text(claims, "sub"))
     if not is_tenant(user.tenant):
         raise ValueError("`tenant` is not a tenant's name")
     if not is_user_id(user.user):

@@ -93,7 +93,7 @@ class Connection:
         self._max_frames = max_frames
         self._max_bytes = max_bytes
         self._held: list[Frame] | None = []
-        self._backlog: list[bytes] = []
+        self._backlog: list[bytes] | None = None  # made when there is something to wait
         self._backlog_bytes = 0
         self._wake: asyncio.Future[None] | None = None
         self._on_slow = on_slow
@@ -190,17 +190,19 @@ class Connection:
 
     def _is_full(self, more_bytes: int) -> bool:
         """Tell whether this much does not fit; a backlog that holds nothing takes anything."""
-        waiting = len(self._backlog)
+        waiting = len(self._backlog or ())
         return waiting >= self._max_frames or (waiting > 0 and self._backlog_bytes + more_bytes > self._max_bytes)
 
     def _take(self) -> list[bytes]:
-        taken, self._backlog, self._backlog_bytes = self._backlog, [], 0
-        return taken
+        taken, self._backlog, self._backlog_bytes = self._backlog, None, 0
+        return taken or []
 
     def _append(self, data: bytes) -> None:
         if self._sink is not None and not self.paused:
             self._sink.write(data)
             return
+        if self._backlog is None:
+            self._backlog = []
         self._backlog.append(data)
         self._backlog_bytes += len(data)
         if self._wake is not None and not self._wake.done():

@@ -65,7 +65,7 @@ class Feed:
         self.connections: list[Connection] = []
         self.ready = ready  # done once this node hears of the user's changes, and then dropped
         self._read = read
-        self._held: dict[int, Frame] = {}
+        self._held: dict[int, Frame] | None = None  # made when something has to wait
         self._repairing: asyncio.Task[None] | None = None
 
     @property
@@ -83,8 +83,14 @@ class Feed:
         """Take a frame from the propagator, in any order and any number of times; deliver what follows."""
         assert frame.cursor is not None
         epoch, seq = frame.cursor
-        if self.cursor is not None and epoch == self.cursor.epoch and seq <= self.cursor.seq:
-            return
+        if self.cursor is not None and epoch == self.cursor.epoch:
+            if seq <= self.cursor.seq:
+                return
+            if seq == self.cursor.seq + 1 and self._held is None:
+                self._deliver(frame)
+                return
+        if self._held is None:
+            self._held = {}
         if len(self._held) < MAX_HELD:
             self._held[seq] = frame
         if self.cursor is not None:
@@ -103,13 +109,14 @@ class Feed:
         await asyncio.shield(self._repairing)
 
     async def _repair(self, since: Cursor) -> None:
-        waiting = list(self._held)
+        waiting = list(self._held or ())
         try:
             changes = await self._read(self.key, since.seq)
         finally:
             self._repairing = None
-        for seq in waiting:  # what was propagated before the read is part of it
-            self._held.pop(seq, None)
+        if self._held is not None:
+            for seq in waiting:  # what was propagated before the read is part of it
+                self._held.pop(seq, None)
         if changes.counts.epoch != since.epoch:
             self._restart(changes.counts, "epoch")
         elif changes.items is None:
@@ -134,19 +141,21 @@ class Feed:
     def _release(self) -> None:
         """Deliver what was held and follows now, forget what is old."""
         assert self.cursor is not None
+        if self._held is None:
+            return
         while (frame := self._held.pop(self.cursor.seq + 1, None)) is not None:
             assert frame.cursor is not None
             if frame.cursor.epoch != self.cursor.epoch:
                 self._held[frame.cursor.seq] = frame
                 return
             self._deliver(frame)
-        if self._held:
-            epoch, last = self.cursor
-            self._held = {
-                seq: frame
-                for seq, frame in self._held.items()
-                if frame.cursor is not None and (frame.cursor.epoch != epoch or seq > last)
-            }
+        epoch, last = self.cursor
+        left = {
+            seq: frame
+            for seq, frame in self._held.items()
+            if frame.cursor is not None and (frame.cursor.epoch != epoch or seq > last)
+        }
+        self._held = left or None
 
     def _deliver(self, frame: Frame) -> None:
         self.cursor = frame.cursor

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from hub import keys
-from hub.auth import Principal, TokenVerifier
+from hub.auth import NO_SCOPES, Principal, TokenVerifier
 from hub.config import Settings
 from hub.errors import Forbidden, Malformed, Unauthorized, Unavailable
 from hub.store import ApiKeys
@@ -139,7 +139,7 @@ class Gate:
         # A page's own EventSource sends no Origin; one that is sent must be the one that asked for the ticket.
         if origin is not None and origin != bound:
             raise Forbidden("this ticket was issued to another origin")
-        return Principal(tenant, user, frozenset(), None, expires_at)
+        return Principal(tenant, user, NO_SCOPES, None, expires_at)
 
     def _ticket_name(self, ticket: str) -> str:
         return self._ticket_prefix + hashlib.sha256(ticket.encode()).hexdigest()

@@ -16,7 +16,6 @@ from hub.auth import Principal
 from hub.connection import Connection, Transport
 from hub.errors import INTERNAL, FieldError, HubError, Invalid
 from hub.gate import refuse_tokens_in_url, require_user
-from hub.notification import new_id
 from hub.protocol import Cursor, Frame
 
 MAX_ITEMS = 100
@@ -66,14 +65,14 @@ async def identify(request: Request, state: State) -> Principal | None:
 def connect(principal: Principal, state: State, transport: Transport, encode: Callable[[Frame], bytes]) -> Connection:
     """Make the connection of a user who was let in."""
     return Connection(
-        "con_" + new_id().hex,
+        state.hub.live.name_connection(),
         principal,
         transport,
         encode,
         max_frames=state.settings.backlog_frames,
         max_bytes=state.settings.backlog_bytes,
         now=asyncio.get_running_loop().time(),
-        on_slow=state.metrics.resyncs.labels("slow").inc,
+        on_slow=state.metrics.too_slow,
     )
 
 

@@ -128,11 +128,10 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.resume_reading()
             super().handle_websocket_upgrade()
 
-    def _switch(self, answer: bytes, stream: LeanWebSocket) -> bool:
-        """Answer the handshake and hand the socket over; False if the client has gone."""
+    def _switch(self, stream: LeanWebSocket) -> bool:
+        """Hand the socket over; False if the client has gone."""
         if self.transport.is_closing():
             return False
-        self.transport.write(answer)
         self._give(stream)
         return True
 

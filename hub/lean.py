@@ -112,10 +112,12 @@ class LeanStream(asyncio.Protocol):
 class LeanWebSocket(LeanStream):
     """A client that also speaks."""
 
-    __slots__ = ("_commands", "_deaf", "_early", "_obeying", "_parser", "_pong", "_session")
+    __slots__ = ("_answer", "_commands", "_deaf", "_early", "_obeying", "_parser", "_pong", "_session")
 
-    def __init__(self, state: State, connection: Connection) -> None:
+    def __init__(self, state: State, connection: Connection, answer: bytes = b"") -> None:
+        """`answer`: of the handshake, if it was not sent yet; it leaves together with the first frame."""
         super().__init__(state, connection)
+        self._answer = answer
         self._parser: wire.Parser | None = None
         self._early = (b"", 0)
         self._session: Session | None = None
@@ -129,6 +131,12 @@ class LeanWebSocket(LeanStream):
         super().connection_made(transport)
         cast("asyncio.Transport", transport).pause_reading()
 
+    def write(self, data: bytes) -> None:
+        """Write bytes, after the answer to the handshake (Sink)."""
+        if self._answer:
+            data, self._answer = self._answer + data, b""
+        super().write(data)
+
     def go_on(self, received: bytes, *, heard: int) -> None:
         """Keep what came since the handshake, and how many messages of it were heard before the handing over."""
         self._early = received, heard
@@ -137,7 +145,8 @@ class LeanWebSocket(LeanStream):
         """Hear what came so far, and what comes from now on: the client was greeted."""
         received, heard = self._early
         self._early = (b"", 0)
-        self._hear_out(received, heard=heard)
+        if received:
+            self._hear_out(received, heard=heard)
         self._read_on()
 
     def _read_on(self) -> None:

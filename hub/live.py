@@ -8,6 +8,7 @@ neither HTTP nor SQL.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -33,6 +34,7 @@ from hub.store import Inboxes
 from hub.store.snapshots import Snapshot, Snapshots
 
 TEND_SECONDS = 1.0
+TEND_PARTS = 20
 LAG_SECONDS = 0.05
 
 log = logging.getLogger("hub.live")
@@ -45,6 +47,7 @@ class Live:
         self, settings: Settings, inboxes: Inboxes, snapshots: Snapshots, redis: Redis, metrics: Metrics
     ) -> None:
         self.node_id = new_id().hex[-12:]
+        self._numbers = itertools.count(1)
         self.roster = Roster(
             max_connections=settings.max_connections,
             ping_seconds=settings.ping_seconds,
@@ -63,6 +66,7 @@ class Live:
         self._metrics = metrics
         self._feeds: dict[UserKey, Feed] = {}
         self._repairs = Repairs(settings, inboxes, snapshots, metrics, feeds=self._feeds, spawn=self.spawn)
+        self._read_changes = self._repairs.read_changes  # one for all feeds
         self._tasks: set[asyncio.Task[None]] = set()
         metrics.users.set_function(lambda: len(self._feeds))
 
@@ -89,6 +93,10 @@ class Live:
         self.propagator.publish(key, frame)
 
     # Connections
+
+    def name_connection(self) -> str:
+        """Name a connection, unlike any other one of any node."""
+        return f"con_{self.node_id}{next(self._numbers):x}"
 
     async def join(self, connection: Connection, cursor: Cursor | None, items: int | None) -> None:
         """Let a connection in and bring it from its cursor (none: from now) to live, without gap or duplicate.
@@ -129,7 +137,7 @@ class Live:
         key = connection.key
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = Feed(key, self._repairs.read_changes, self.propagator.subscribe(key))
+            feed = self._feeds[key] = Feed(key, self._read_changes, self.propagator.subscribe(key))
         open_ones = [other for other in feed.connections if other.closing is None]
         for oldest in open_ones[: max(0, len(open_ones) + 1 - self._settings.max_connections_per_user)]:
             oldest.close(REPLACED)
@@ -223,8 +231,8 @@ class Live:
                 await asyncio.sleep(1)
 
     async def _tend(self) -> None:
-        await asyncio.sleep(TEND_SECONDS)
-        self.roster.tend(asyncio.get_running_loop().time(), time.time())
+        await asyncio.sleep(TEND_SECONDS / TEND_PARTS)
+        self.roster.tend(asyncio.get_running_loop().time(), time.time(), TEND_PARTS)
 
     async def _measure_lag(self) -> None:
         """Measure how long what is due has to wait for the event loop."""

@@ -27,6 +27,7 @@ class Metrics:
         self.notifications = Counter("hub_notifications", "Notifications stored", registry=self.registry)
         self.repairs = Counter("hub_gap_repairs", "Feeds repaired from Postgres", registry=self.registry)
         self.resyncs = Counter("hub_resyncs", "Clients told to reload", ["reason"], registry=self.registry)
+        self.too_slow = self.resyncs.labels("slow").inc  # kept by every connection
         self.rebuilds = Counter("hub_propagator_rebuilds", "Propagator connections rebuilt", registry=self.registry)
         self.users = Gauge("hub_users", "Users connected to this node", registry=self.registry)
         self.tasks = Gauge("hub_tasks", "Tasks of the event loop", registry=self.registry)

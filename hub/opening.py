@@ -34,8 +34,8 @@ SWITCHING = (
 )
 CHOSEN = f"Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n"
 
-HandOver = Callable[[bytes, LeanWebSocket], bool]
-"""Writes the answer and gives the socket to the stream; False if the client has gone."""
+HandOver = Callable[[LeanWebSocket], bool]
+"""Gives the socket to the stream; False if the client has gone."""
 
 
 class Opening(NamedTuple):
@@ -69,8 +69,8 @@ class Opening(NamedTuple):
         return True
 
     def _begin(self, state: State, principal: Principal, start: Start, hand_over: HandOver) -> None:
-        stream = LeanWebSocket(state, handshake.connect(principal, state, "websocket", as_message))
-        if hand_over(self._answer(), stream):
+        stream = LeanWebSocket(state, handshake.connect(principal, state, "websocket", as_message), self._answer())
+        if hand_over(stream):
             # Not awaited: in a crowd thousands wait for their snapshot, and a request is many times a stream.
             state.hub.live.spawn(greet(stream, state, start))
 

@@ -31,6 +31,7 @@ class Roster:
         self._pong_seconds = min(PONG_SECONDS, 2 * ping_seconds)
         self._lifetime_seconds = lifetime_seconds
         self._connections: set[Connection] = set()
+        self._round: list[Connection] = []  # whom this round of tending has not come to yet
         self._waiting = 0  # handshakes that have not said who they are; they take up room too
         self.draining = False
 
@@ -71,9 +72,15 @@ class Roster:
         """Forget a connection."""
         self._connections.discard(connection)
 
-    def tend(self, now: float, clock: float) -> None:
-        """Ping who is due; warn whose token ends; close who does not answer, has no valid token or stayed too long."""
-        for connection in self:
+    def tend(self, now: float, clock: float, parts: int = 1) -> None:
+        """Ping who is due; warn whose token ends; close who does not answer, has no valid token or stayed too long.
+
+        One call goes through one of so many parts of the connections: very many at once would hold up what is live.
+        """
+        if not self._round:
+            self._round = list(self._connections)
+        for _ in range(min(len(self._round), -(-len(self._connections) // parts))):
+            connection = self._round.pop()
             if connection.closing is None and connection.cursor is not None:
                 self._tend_token(connection, clock)
                 self._tend_pulse(connection, now)
