@@ -79,7 +79,8 @@ class Roster:
         """
         if not self._round:
             self._round = list(self._connections)
-        for _ in range(min(len(self._round), -(-len(self._connections) // parts))):
+        most = -(-max(len(self._round), len(self._connections)) // parts)
+        for _ in range(min(most, len(self._round))):
             connection = self._round.pop()
             if connection.closing is None and connection.cursor is not None:
                 self._tend_token(connection, clock)

@@ -1,6 +1,7 @@
 """Who may come in, who is due something, who has to go: decided by the clock it is given."""
 
 import asyncio
+import gc
 import itertools
 
 import pytest
@@ -217,3 +218,23 @@ async def test_a_draining_node_says_goodbye_to_everybody_over_the_window():
 async def test_draining_an_empty_node_takes_no_time():
     """With nobody there the farewell is over at once, whatever the window."""
     await asyncio.wait_for(roster().farewell(60), 1)
+
+
+def test_a_round_in_parts_comes_to_everybody_once_and_keeps_nobody_who_left():
+    """Very many connections are tended a part at a time; who has left is forgotten, if only a round later."""
+    many = roster()
+    connections = [joined(many, id=f"con_{number}")[0] for number in range(10)]
+    for connection in connections:
+        connection.ping_at = 0
+    pinged = []
+    for _ in range(3):
+        many.tend(1, CLOCK, parts=3)
+        pinged.append(sum(connection.ping_at > 0 for connection in connections))
+    assert pinged == [4, 8, 10]
+    many.tend(1, CLOCK, parts=3)
+    for connection in connections:
+        many.leave(connection)
+    for _ in range(3):
+        many.tend(1, CLOCK, parts=3)
+    kept = {id(referrer) for connection in connections for referrer in gc.get_referrers(connection)}
+    assert id(many._round) not in kept
