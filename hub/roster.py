@@ -32,6 +32,7 @@ class Roster:
         self._lifetime_seconds = lifetime_seconds
         self._connections: set[Connection] = set()
         self._round: list[Connection] = []  # whom this round of tending has not come to yet
+        self._part = 0
         self._waiting = 0  # handshakes that have not said who they are; they take up room too
         self.draining = False
 
@@ -79,8 +80,8 @@ class Roster:
         """
         if not self._round:
             self._round = list(self._connections)
-        most = -(-max(len(self._round), len(self._connections)) // parts)
-        for _ in range(min(most, len(self._round))):
+            self._part = -(-len(self._round) // parts)
+        for _ in range(min(self._part, len(self._round))):
             connection = self._round.pop()
             if connection.closing is None and connection.cursor is not None:
                 self._tend_token(connection, clock)
