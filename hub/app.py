@@ -45,7 +45,7 @@ from hub.errors import HubError
 from hub.gate import Gate
 from hub.hub import Hub
 from hub.metrics import Metrics
-from hub.middleware import Cors, RequestContext
+from hub.middleware import EXPOSED, Cors, RequestContext
 from hub.ratelimit import RateLimiter
 from hub.store import ApiKeys, Database
 from hub.web import CLIENT, STATIC, demo
@@ -115,7 +115,7 @@ def _cors(settings: Settings) -> Middleware:
             "Last-Event-ID",
             "X-Request-ID",
         ],
-        expose_headers=["ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
+        expose_headers=EXPOSED,
         max_age=600,
     )
 

@@ -12,12 +12,12 @@ import asyncio
 import logging
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from hub.errors import RATE_LIMITED
 from hub.lean import LeanStream, LeanWebSocket
-from hub.opening import Opening
+from hub.opening import STREAM, WEBSOCKET, Opening
 from hub.pace import Pace
 
 HEAD_SECONDS = 10.0
@@ -106,29 +106,44 @@ class HttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Open a WebSocket the short way if its client brings all it needs (uvicorn)."""
-        opening = Opening.read(self.url, self.headers) if self._may_open() else None
-        if opening is None:
+        path, _, query = self.url.partition(b"?")
+        opening = self._opening(self.scope | {"path": path.decode("latin-1"), "query_string": query}, WEBSOCKET)
+        if opening is None or not opening.is_websocket:
             super().handle_websocket_upgrade()
             return
         self.transport.pause_reading()  # what comes next is for the stream
-        task = self.loop.create_task(self._open(opening))
+        task = self.loop.create_task(self._open_websocket(opening))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    def _may_open(self) -> bool:
-        return (
-            self.app_state["state"].settings.lean
-            and self.scope["method"] == "GET"
-            and self.parser.get_http_version() == "1.1"
-            and not self.root_path
-        )
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Open a stream of events the short way if its client brings all it needs (uvicorn)."""
+        opening = self._opening(cycle.scope, STREAM)
+        if opening is None:
+            super()._start_asgi_task(cycle, app)
+            return
 
-    async def _open(self, opening: Opening) -> None:
-        if not await opening.admit(self.app_state["state"], self._switch) and not self.transport.is_closing():
+        async def open_stream(scope: Any, receive: Any, send: Any) -> None:
+            defaults = self.server_state.default_headers
+            if not await opening.admit_stream(self.app_state["state"], defaults, self._detach):
+                await app(scope, receive, send)
+
+        super()._start_asgi_task(cycle, open_stream)
+
+    def _opening(self, scope: Any, wanted: str) -> Opening | None:
+        if scope["path"] != wanted or scope["method"] != "GET" or scope["http_version"] != "1.1":
+            return None
+        if not self.app_state["state"].settings.lean or self.root_path:
+            return None
+        return Opening.read(scope["query_string"], scope["headers"])
+
+    async def _open_websocket(self, opening: Opening) -> None:
+        admitted = await opening.admit_websocket(self.app_state["state"], self._switch)
+        if not admitted and not self.transport.is_closing():
             self.transport.resume_reading()
             super().handle_websocket_upgrade()
 
-    def _switch(self, stream: LeanWebSocket) -> bool:
+    def _switch(self, stream: LeanStream) -> bool:
         """Hand the socket over; False if the client has gone."""
         if self.transport.is_closing():
             return False

@@ -27,10 +27,12 @@ MAX_WAITING_COMMANDS = 16
 class LeanStream(asyncio.Protocol):
     """A client that is only written to: server-sent events. Also the writing half of `LeanWebSocket`."""
 
-    __slots__ = ("_ending", "_state", "_timer", "_transport", "_unsent_bytes", "connection")
+    __slots__ = ("_answer", "_ending", "_state", "_timer", "_transport", "_unsent_bytes", "connection")
 
-    def __init__(self, state: State, connection: Connection) -> None:
+    def __init__(self, state: State, connection: Connection, answer: bytes = b"") -> None:
+        """`answer`: to the request, if it was not sent yet; it leaves together with the first frame."""
         self.connection = connection
+        self._answer = answer
         self._state = state
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -45,8 +47,10 @@ class LeanStream(asyncio.Protocol):
         self.connection.attach(self)
 
     def write(self, data: bytes) -> None:
-        """Write bytes (Sink)."""
+        """Write bytes, after the answer (Sink)."""
         if self._transport is not None:
+            if self._answer:
+                data, self._answer = self._answer + data, b""
             self._transport.write(data)
             self._state.metrics.written[self.connection.transport] += 1
 
@@ -112,12 +116,10 @@ class LeanStream(asyncio.Protocol):
 class LeanWebSocket(LeanStream):
     """A client that also speaks."""
 
-    __slots__ = ("_answer", "_commands", "_deaf", "_early", "_obeying", "_parser", "_pong", "_session")
+    __slots__ = ("_commands", "_deaf", "_early", "_obeying", "_parser", "_pong", "_session")
 
     def __init__(self, state: State, connection: Connection, answer: bytes = b"") -> None:
-        """`answer`: of the handshake, if it was not sent yet; it leaves together with the first frame."""
-        super().__init__(state, connection)
-        self._answer = answer
+        super().__init__(state, connection, answer)
         self._parser: wire.Parser | None = None
         self._early = (b"", 0)
         self._session: Session | None = None
@@ -130,12 +132,6 @@ class LeanWebSocket(LeanStream):
         """Take over the transport, and hear nothing before `hello` is said (asyncio)."""
         super().connection_made(transport)
         cast("asyncio.Transport", transport).pause_reading()
-
-    def write(self, data: bytes) -> None:
-        """Write bytes, after the answer to the handshake (Sink)."""
-        if self._answer:
-            data, self._answer = self._answer + data, b""
-        super().write(data)
 
     def go_on(self, received: bytes, *, heard: int) -> None:
         """Keep what came since the handshake, and how many messages of it were heard before the handing over."""

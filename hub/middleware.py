@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -22,6 +23,8 @@ from hub.api.operation import State
 from hub.errors import Forbidden, HubError
 
 log = logging.getLogger("hub.access")
+RawHeaders = Iterable[tuple[bytes, bytes]]
+EXPOSED = ["ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"]  # besides what always is
 QUIET = {"/livez", "/readyz", "/metrics", "/demo/outbox"}
 CACHED = {"GET", "HEAD"}
 SANE_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
@@ -40,14 +43,14 @@ class RequestContext:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        name = request_id(scope["headers"])
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=name)
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
         state: State = scope["state"]["state"]
-        begun, answer = time.perf_counter(), _Answer(send, request_id, closing=state.hub.live.roster.draining)
+        begun, answer = time.perf_counter(), _Answer(send, name, closing=state.hub.live.roster.draining)
         try:
             await self._app(scope, receive, answer)
         except Exception:
@@ -88,7 +91,7 @@ class Cors(CORSMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, with what its page may read of the answer (ASGI)."""
-        if scope["type"] == "http" and scope["method"] not in CACHED and _header(scope, b"origin") is None:
+        if scope["type"] == "http" and scope["method"] not in CACHED and _header(scope["headers"], b"origin") is None:
             await self.app(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -103,10 +106,20 @@ class Cors(CORSMiddleware):
         return refusal
 
 
-def _header(scope: Scope, name: bytes) -> bytes | None:
-    return next((value for key, value in scope["headers"] if key == name), None)
+def allowed_to_read(origin: str | None) -> RawHeaders:
+    """List what lets a page of an allowed origin read an answer."""
+    assert origin is not None
+    return [
+        (b"access-control-expose-headers", ", ".join(EXPOSED).encode()),
+        (b"access-control-allow-origin", origin.encode()),
+    ]
 
 
-def _request_id(scope: Scope) -> str:
-    given = _header(scope, b"x-request-id")
+def _header(headers: RawHeaders, name: bytes) -> bytes | None:
+    return next((value for key, value in headers if key == name), None)
+
+
+def request_id(headers: RawHeaders) -> str:
+    """Take the caller's id of a request, if it is a sane one, or make one."""
+    given = _header(headers, b"x-request-id")
     return given.decode() if given and SANE_ID.fullmatch(given) else "req_" + os.urandom(16).hex()

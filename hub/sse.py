@@ -22,7 +22,7 @@ from hub.errors import CLIENT_GONE, HubError, Unauthorized
 from hub.handshake import Start
 from hub.lean import LeanStream
 
-RETRY_MS = 1000
+RETRY = b"retry: 1000\n\n"
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -63,7 +63,7 @@ class EventStream(Response):
         try:
             await live.join(connection, self._start.cursor, self._start.items)
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-            await send({"type": "http.response.body", "body": b"retry: %d\n\n" % RETRY_MS, "more_body": True})
+            await send({"type": "http.response.body", "body": RETRY, "more_body": True})
             handed_over = detach is not None and detach(LeanStream(self._state, connection))
             if detach is None:
                 await self._run(connection, scope, receive, send)
