@@ -8,10 +8,12 @@ enough to publish with, short enough to revoke.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 import orjson
@@ -42,6 +44,7 @@ class Gate:
         public = urlsplit(settings.public_url)
         self.origins = frozenset([*settings.allowed_origins, f"{public.scheme}://{public.netloc}"])
         self._cache: dict[bytes, tuple[Principal, float]] = {}
+        self._asked: dict[bytes, asyncio.Task[Principal]] = {}
 
     async def aclose(self) -> None:
         """Close what fetches keys."""
@@ -101,10 +104,22 @@ class Gate:
     async def _verify_key(self, text: str) -> Principal:
         hashed = keys.hash_key(text)
         principal, until = self._cache.get(hashed, (None, 0.0))
-        now = time.monotonic()
-        if principal is not None and until > now:
+        if principal is not None and until > time.monotonic():
             return principal
         keys.parse_key(text)
+        asked = self._asked.get(hashed)
+        if asked is None:  # a key that is used a thousand times a second is looked up once, not by all who wait
+            asked = self._asked[hashed] = asyncio.create_task(self._find_key(hashed))
+            asked.add_done_callback(partial(self._found_key, hashed))
+        await asyncio.wait((asked,))
+        return asked.result()
+
+    def _found_key(self, hashed: bytes, asked: asyncio.Task[Principal]) -> None:
+        del self._asked[hashed]
+        if not asked.cancelled():
+            asked.exception()  # whoever waited hears of it; nobody may be left to
+
+    async def _find_key(self, hashed: bytes) -> Principal:
         found = await self._api_keys.find(hashed)
         if found is None:
             self._cache.pop(hashed, None)
@@ -113,7 +128,7 @@ class Gate:
         principal = Principal(found.tenant, None, found.scopes, found.id, expires_at, found.name)
         if len(self._cache) >= KEY_CACHE_SIZE:
             self._cache.clear()
-        self._cache[hashed] = (principal, now + KEY_CACHE_SECONDS)
+        self._cache[hashed] = (principal, time.monotonic() + KEY_CACHE_SECONDS)
         return principal
 
     async def issue_ticket(self, principal: Principal, origin: str | None) -> str:

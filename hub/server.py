@@ -20,6 +20,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
+from hub import collector
 from hub.config import InvalidSettings, Settings
 from hub.ingress import HttpProtocol, WebSocketProtocol
 
@@ -27,6 +28,7 @@ GRACE_SECONDS = 5
 FORCED_SECONDS = 1
 USER_TIMEOUT_MS = 9_000  # the same for streams, which nobody answers: what they were sent must be acknowledged
 SEND_BUFFER_BYTES = 64 * 1024
+TIDY_TICKS = 600
 SPARE_FILES = 64  # for requests, Redis, and what the process has open anyway
 
 log = logging.getLogger("hub.server")
@@ -34,6 +36,17 @@ log = logging.getLogger("hub.server")
 
 class DrainingServer(uvicorn.Server):
     """A server that hands its connections over before it stops. A second signal makes it stop at once."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start; what is there then stays, and need not be looked through for garbage (uvicorn)."""
+        await super().startup(sockets)
+        self._collector = collector.Collector()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tidy up in time; called ten times a second (uvicorn)."""
+        if counter % TIDY_TICKS == 0:
+            self._collector.tidy(len(self.lifespan.state["state"].hub.live.roster))
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then stop (uvicorn)."""

@@ -75,7 +75,7 @@ LONG = {
         "/v1/ws",
         [*UPGRADE[:2], ("Sec-WebSocket-Version", "12"), UPGRADE[3]],
         "1.1",
-        "426",
+        "400",
     ),
     "a key that is none": ("/v1/ws", [*UPGRADE[:3], ("Sec-WebSocket-Key", "c2hvcnQ=")], "1.1", "400"),
     "a foreign page": ("/v1/ws", [*UPGRADE, ("Origin", "https://evil.example")], "1.1", "403"),
