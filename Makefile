@@ -8,6 +8,8 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 ARGS ?=
+# What Python compiled is kept, also where the machine says otherwise: every start would compile 700 modules.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check bench chaos e2e format lock clean python
@@ -23,7 +25,7 @@ run: install  ## run the whole system here: `make run ARGS="--nodes 3"`
 
 test: python  ## run every test
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: python  ## lint, formatting, types, deployment files
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
