@@ -2,6 +2,8 @@
 
 `HUB_DATABASE_URL` and `HUB_REDIS_URL` are honoured, so the suite also runs against given servers. Every node is a
 process of its own, started by the command a deployment uses; tests that look inside build an application in this one.
+
+Where several run at a time, tests that share nodes stay together: each of those packages starts its nodes once.
 """
 
 from __future__ import annotations
@@ -20,6 +22,19 @@ from hub.config import Settings
 from hub.dev.postgres import Postgres
 from hub.dev.redis import Redis
 from tests.hub_nodes import Cluster, new_user
+
+TOGETHER = ("faults", "contract", "api")  # these first: they take longest
+ROOT = Path(__file__).parent
+
+
+@pytest.hookimpl(trylast=True)  # after pytest has sorted by fixtures: within a package that order stays
+def pytest_collection_modifyitems(items):
+    """Say what must run in one process, and what is to begin with."""
+    places = {item: item.path.relative_to(ROOT) for item in items}
+    for item, place in places.items():
+        item.add_marker(pytest.mark.xdist_group(place.parts[0] if place.parts[0] in TOGETHER else str(place)))
+    ranks = {name: rank for rank, name in enumerate(TOGETHER)}
+    items.sort(key=lambda item: ranks.get(places[item].parts[0], len(ranks)))
 
 
 class Services:
