@@ -144,8 +144,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             return
         if self.writable.is_set():
             super().handle_ping()
-        else:
-            self._pong = b"".join(self.conn.data_to_send())
+        elif pongs := b"".join(self.conn.data_to_send()):  # the first ping of a piece finds the answers to all of it
+            self._pong = pongs
 
     def resume_writing(self) -> None:
         """Go on, and answer the last ping (asyncio)."""
