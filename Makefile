@@ -25,7 +25,7 @@ run: install  ## run the whole system here: `make run ARGS="--nodes 3"`
 
 test: python  ## run every test
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: python  ## lint, formatting, types, deployment files
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock

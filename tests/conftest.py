@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from hub.config import Settings
 from hub.dev.postgres import Postgres
@@ -24,17 +25,30 @@ from hub.dev.redis import Redis
 from tests.hub_nodes import Cluster, new_user
 
 TOGETHER = ("faults", "contract", "api")  # these first: they take longest
-ROOT = Path(__file__).parent
 
 
-@pytest.hookimpl(trylast=True)  # after pytest has sorted by fixtures: within a package that order stays
+def ground(nodeid):
+    """Name what a test stays together with: its package, if its tests share nodes, or else its module."""
+    module = nodeid.partition("::")[0]
+    return next((name for name in TOGETHER if module.startswith(f"tests/{name}/")), module)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each worker a ground at a time; xdist's own groups are lost on this pytest."""
+
+    class ByGround(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return ground(nodeid)
+
+    return ByGround(config, log)
+
+
+@pytest.hookimpl(trylast=True)  # after pytest has sorted by fixtures: within a ground that order stays
 def pytest_collection_modifyitems(items):
-    """Say what must run in one process, and what is to begin with."""
-    places = {item: item.path.relative_to(ROOT) for item in items}
-    for item, place in places.items():
-        item.add_marker(pytest.mark.xdist_group(place.parts[0] if place.parts[0] in TOGETHER else str(place)))
+    """Begin with what takes longest."""
     ranks = {name: rank for rank, name in enumerate(TOGETHER)}
-    items.sort(key=lambda item: ranks.get(places[item].parts[0], len(ranks)))
+    items.sort(key=lambda item: ranks.get(ground(item.nodeid), len(ranks)))
 
 
 class Services:
