@@ -85,7 +85,9 @@ class HttpProtocol(HttpToolsProtocol):
     def _detach(self, stream: asyncio.Protocol) -> bool:
         """Hand the socket to `stream`; False if it is gone."""
         transport, cycle = self.transport, self.cycle
-        if transport.is_closing() or cycle.disconnected:
+        if transport.is_closing():
+            cycle.disconnected = True  # it will be told in a moment: nobody is to miss the end of the response
+        if cycle.disconnected:
             return False
         self.connections.discard(self)
         cycle.disconnected = True  # so that uvicorn does not miss the end of the response
