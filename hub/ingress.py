@@ -9,11 +9,18 @@ Here all of that is bounded. tests/test_server.py fails when a new uvicorn chang
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response as HandshakeResponse
+from websockets.server import ServerProtocol
+from websockets.typing import StatusLike
 
+from hub.api import problem
 from hub.errors import RATE_LIMITED
 from hub.lean import LeanWebSocket
 from hub.pace import Pace
@@ -22,7 +29,31 @@ HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 64 * 1024
 MAX_LAST_BYTES = 64 * 1024  # what a client may still be saying when it is closed
 PIECE_BYTES = 1024  # so many tiny frames that parsing them takes no time worth mentioning
-TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+TOO_LONG = 431, f"the head of a request has at most {MAX_HEAD_BYTES} bytes, that of a WebSocket 128 fields"
+
+
+def answer(status: int, detail: str) -> bytes:
+    """Write the answer to what is no request that an application could answer."""
+    response = problem.unread(status, detail)
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
+    lines += [name + b": " + value for name, value in response.raw_headers]
+    return b"\r\n".join([*lines, b"", bytes(response.body)])
+
+
+class Conversation(ServerProtocol):
+    """What websockets knows of a connection, with refusals as problems; a message need not be whole before a close."""
+
+    def reject(self, status: StatusLike, text: str) -> HandshakeResponse:
+        """Refuse a handshake (websockets, uvicorn)."""
+        response = problem.unread(int(status), text.strip())
+        headers = Headers((name.decode(), value.decode()) for name, value in response.raw_headers)
+        return HandshakeResponse(int(status), HTTPStatus(status).phrase, headers, bytes(response.body))
+
+    def recv_frame(self, frame: Frame) -> None:
+        """Take a frame; a close may come between the parts of a message (RFC 6455, 5.4)."""
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
 
 
 class Gone:
@@ -56,8 +87,13 @@ class HttpProtocol(HttpToolsProtocol):
         if self._patience is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self.transport.write(TOO_LONG)
+                self.transport.write(answer(*TOO_LONG))
                 self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP with a problem, like everything (uvicorn)."""
+        self.transport.write(answer(400, msg))
+        self.transport.close()
 
     def _expect_head(self) -> None:
         self._head_bytes = 0
@@ -109,6 +145,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.conn.__class__ = Conversation
         self._unparsed = bytearray()
         self._received: bytearray | None = bytearray()
         self._heard = 0
@@ -121,7 +158,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if not self.handshake_initiated:
             super().data_received(data)
             if self.conn.handshake_exc is not None and not self.handshake_initiated:
-                self.transport.write(TOO_LONG)  # uvicorn would say nothing, and keep the socket for ever
+                self.transport.write(answer(*TOO_LONG))  # uvicorn would say nothing, and keep the socket for ever
                 self.transport.close()
         else:
             self._unparsed += data

@@ -8,6 +8,7 @@ what to look at. The rest shows the protocols at work on a transport in memory.
 import asyncio
 import hashlib
 import inspect
+import json
 import logging
 import re
 import types
@@ -22,7 +23,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from hub import ingress
-from hub.ingress import HttpProtocol, WebSocketProtocol
+from hub.api.problem import Problem
+from hub.ingress import Conversation, HttpProtocol, WebSocketProtocol
 from hub.server import DrainingServer
 from tests.faults.raw import CLOSE, CONTINUATION, HANDSHAKE, PING, PONG, closing, frame
 
@@ -33,19 +35,21 @@ UPGRADED = (
 OVERRIDDEN = {  # our class, whose methods of these names must still override one of the library's
     HttpProtocol: (
         HttpToolsProtocol,
-        "connection_made connection_lost data_received on_message_begin on_headers_complete",
+        "connection_made connection_lost data_received send_400_response on_message_begin on_headers_complete",
     ),
     WebSocketProtocol: (
         WebSocketsSansIOProtocol,
         "__init__ data_received handle_ping handle_pong handle_cont resume_writing send_receive_event_to_app receive"
         " send run_asgi",
     ),
+    Conversation: (websockets.server.ServerProtocol, "reject recv_frame"),
     DrainingServer: (uvicorn.Server, "shutdown handle_exit"),
 }
 SIGNATURES = {
     "HttpToolsProtocol.connection_made": "self, transport",
     "HttpToolsProtocol.connection_lost": "self, exc",
     "HttpToolsProtocol.data_received": "self, data",
+    "HttpToolsProtocol.send_400_response": "self, msg",
     "HttpToolsProtocol.on_message_begin": "self",
     "HttpToolsProtocol.on_headers_complete": "self",
     "WebSocketsSansIOProtocol.__init__": "self, config, server_state, app_state, _loop=",
@@ -63,6 +67,8 @@ SIGNATURES = {
     "Server.shutdown": "self, sockets=",
     "Server.handle_exit": "self, sig, frame",
     "Server.run": "self, sockets=",
+    "ServerProtocol.reject": "self, status, text",
+    "ServerProtocol.recv_frame": "self, frame",
     "ServerProtocol.send_close": "self, code=, reason=",
     "ServerProtocol.data_to_send": "self",
     "Frame.parse": "read_exact, mask, max_size=, extensions=",
@@ -100,6 +106,8 @@ READ = {
     "WebSocketsSansIOProtocol.send": "920315290456",
     "WebSocketsSansIOProtocol.send_receive_event_to_app": "7d2425868ee4",
     "WebSocketsSansIOProtocol.shutdown": "ba98819a4e60",
+    "ServerProtocol.accept": "bf9f5e9f4f8e",
+    "ServerProtocol.recv_frame": "0675e8e3059c",
     "Server.capture_signals": "8ad971b4e4ae",
     "Server.handle_exit": "b1106ed1450f",
     "Server.shutdown": "b4f26fef0616",
@@ -325,7 +333,47 @@ async def test_a_head_without_end_is_cut_off(serving, caplog):
     for _ in range(ingress.MAX_HEAD_BYTES // 1000 + 1):
         if not transport.closed:
             transport.say(b"x-filler: " + b"x" * 988 + b"\r\n")
-    assert transport.written.startswith(b"HTTP/1.1 431 ")
+    assert transport.closed
+    refused_with(transport, 431)
+
+
+def refused_with(transport, status):
+    """Check that all that was written is a problem, with a request id."""
+    head, _, body = transport.written.partition(b"\r\n\r\n")
+    lines = head.decode().lower().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines[1:])
+    said = json.loads(body)
+    assert lines[0].startswith(f"http/1.1 {status} ")
+    assert (headers["content-type"], int(headers["content-length"])) == ("application/problem+json", len(body))
+    assert (said["status"], said["instance"]) == (status, f"urn:request:{headers['x-request-id']}")
+    Problem.model_validate(said)
+    return headers
+
+
+async def test_what_is_no_http_is_refused_with_a_problem(serving, caplog):
+    """Not even bytes that are no request get another answer; uvicorn warns of them, which nobody need read."""
+    transport = serving(never)
+    transport.say(b"\x16\x03\x01 hello\r\n\r\n")
+    refused_with(transport, 400)
+    assert transport.closed
+    caplog.clear()
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "status"),
+    [
+        ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8", 400),
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "X: y", 400),
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: short", 400),
+    ],
+)
+async def test_a_handshake_that_is_none_is_refused_with_a_problem(serving, line, instead, status):
+    """What websockets finds wrong with it is the detail."""
+    transport = serving(never)
+    asked = HANDSHAKE.format(path="/", headers="")
+    assert line in asked
+    transport.say(asked.replace(line, instead).encode())
+    refused_with(transport, status)
     assert transport.closed
 
 
@@ -482,8 +530,16 @@ async def test_a_refusal_is_no_error_of_the_application(serving):
 
 
 async def test_a_handshake_too_long_for_websockets_is_answered(serving):
-    """websockets reads at most 256 headers of 8 KiB; a client with more is told so, and not kept for ever."""
+    """websockets reads at most 128 headers of 8 KiB; a client with more is told so, and not kept for ever."""
     transport = serving(never)
     transport.say(HANDSHAKE.format(path="/", headers="x-filler: y\r\n" * 300).encode())
-    assert transport.written.startswith(b"HTTP/1.1 431 ")
+    refused_with(transport, 431)
     assert transport.closed
+
+
+async def test_a_message_need_not_be_whole_before_a_close(talk):
+    """A close frame between the parts of a message is answered in kind (RFC 6455, 5.4)."""
+    talk.transport.say(frame(b"half", fin=False) + closing(1000))
+    assert talk.transport.written == bytes([0x80 | CLOSE, 2]) + (1000).to_bytes(2, "big")
+    await talk.do("hear")
+    assert (talk.heard[0]["type"], talk.heard[0]["code"]) == ("websocket.disconnect", 1000)
