@@ -8,9 +8,12 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 ARGS ?=
+WSTEST ?= wstest
+# What Python compiled is kept, also where the machine says otherwise: every start would compile 700 modules.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench chaos e2e format lock clean python
+.PHONY: help install run test check bench chaos e2e autobahn format lock clean python
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +26,7 @@ run: install  ## run the whole system here: `make run ARGS="--nodes 3"`
 
 test: python  ## run every test
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: python  ## lint, formatting, types, deployment files
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
@@ -44,6 +47,10 @@ e2e: python  ## run the browser tests; needs chromium, and Node for some
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock requirements/e2e.lock
 	@! command -v npm >/dev/null || npm ci --prefix tests/client --ignore-scripts --no-audit --no-fund --loglevel=error
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+autobahn: python  ## run Autobahn's WebSocket cases: `make autobahn WSTEST=…/wstest`, see CONTRIBUTING.md
+	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
+	$(BIN)/python -m tests.autobahn $(WSTEST)
 
 format: python  ## format the code
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock

@@ -60,6 +60,7 @@ def main(locks: Sequence[str]) -> None:
         if missing([PROJECT]):
             install("installing the hub", ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
             remember([PROJECT])
+        compile_modules()
 
 
 # What is there
@@ -136,6 +137,14 @@ def install(title: str, arguments: Sequence[str]) -> None:
         run(title, [str(PYTHON), "-m", "uv", "pip", "install", "--python", str(PYTHON), *arguments], uv_environment())
     except Failed:
         run(f"{title} with pip", [str(PYTHON), "-m", "pip", "install", *arguments])
+
+
+def compile_modules() -> None:
+    """Compile what a start imports, once: uv does not, and where PYTHONDONTWRITEBYTECODE is set no start keeps it."""
+    modules = "hub.commands.node, hub.dev.command, delivery.__main__"
+    with contextlib.suppress(Failed):  # what cannot be imported says so better when it is used
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+        run("compiling", [str(PYTHON), "-c", f"import {modules}"], environment)
 
 
 def run(title: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:

@@ -134,19 +134,6 @@ def _absorb(carrier: Case, group: Sequence[Case]) -> list[Verdict]:
     return verdicts
 
 
-def decision_json(decision: Decision) -> bytes:
-    """Say a decision as it is stored, and shown by explain."""
-    return orjson.dumps(
-        {
-            "action": decision.action,
-            "reason": decision.reason,
-            "until": decision.until,
-            "rules": [ruling._asdict() for ruling in decision.rulings],
-        },
-        option=orjson.OPT_UTC_Z,
-    )
-
-
 def message_json(message: Message) -> bytes:
     """Say a message as it is stored."""
     return orjson.dumps(asdict(message))

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
+import orjson
+
 from delivery.preference import Category, Choices, resolve
 from delivery.quiet import QuietHours
 
@@ -57,6 +59,12 @@ class Decision:
     reason: str
     until: datetime | None
     rulings: tuple[Ruling, ...]
+
+    def as_json(self) -> bytes:
+        """Say it as it is stored, and shown by explain."""
+        said = {"action": self.action, "reason": self.reason, "until": self.until}
+        rules = [ruling._asdict() for ruling in self.rulings]
+        return orjson.dumps(said | {"rules": rules}, option=orjson.OPT_UTC_Z)
 
 
 def decide(facts: Facts) -> Decision:

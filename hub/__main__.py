@@ -1,41 +1,55 @@
-"""`hub`, the command line: `python -m hub` and the installed script. Every command is a module of hub.commands."""
+"""`hub`, the command line: `python -m hub` and the installed script. Every command is in a module of hub.commands.
+
+Which is imported only when the command is wanted: most need a fraction of the hub, and would wait longer for the rest
+than they run.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from importlib import import_module
 
 import click
 
 from hub import __version__
-from hub.commands import audit, client, credentials, letters, node
-from hub.commands.settings import settings
 from hub.config import InvalidSettings
-from hub.dev.command import dev
 from hub.errors import HubError
 
+COMMANDS: Mapping[str, str] = {
+    "serve": "hub.commands.node",
+    "openapi": "hub.commands.node",
+    "migrate": "hub.commands.migration",
+    "settings": "hub.commands.settings",
+    "token": "hub.commands.credentials",
+    "keys": "hub.commands.credentials",
+    "send": "hub.commands.client",
+    "tail": "hub.commands.client",
+    "dlq": "hub.commands.letters",
+    "explain": "hub.commands.letters",
+    "fsck": "hub.commands.audit",
+    "doctor": "hub.commands.audit",
+    "dev": "hub.dev.command",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """The commands, each found in its module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all commands (click)."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command (click)."""
+        module = COMMANDS.get(cmd_name)
+        return None if module is None else getattr(import_module(module), cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hub")
 def hub() -> None:
     """Tell users something, now, everywhere, exactly once, and remember whether they read it."""
-
-
-for command in (
-    node.serve,
-    node.migrate,
-    node.openapi,
-    settings,
-    credentials.token,
-    credentials.keys,
-    client.send,
-    client.tail,
-    letters.dlq,
-    letters.explain,
-    audit.fsck,
-    audit.doctor,
-    dev,
-):
-    hub.add_command(command)
 
 
 def main() -> None:

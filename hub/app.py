@@ -48,7 +48,7 @@ from hub.metrics import Metrics
 from hub.middleware import EXPOSED, Cors, RequestContext
 from hub.ratelimit import RateLimiter
 from hub.store import ApiKeys, Database
-from hub.web import CLIENT, STATIC, demo
+from hub.web import CLIENT, STATIC
 
 RESOURCES = (
     notifications,
@@ -98,6 +98,8 @@ def routes(settings: Settings) -> list[BaseRoute]:
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     if settings.demo:
+        from hub.web import demo
+
         mounted += demo.routes(settings)
     return mounted
 

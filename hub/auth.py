@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jose import jwk, jws
 
-from hub import claims, errors, jwks
+from hub import claims, errors
 from hub.config import ELLIPTIC, RSA, InvalidSettings, Settings
 from hub.identity import DEFAULT_TENANT, is_tenant, is_user_id
 from hub.strength import weakness
+
+if TYPE_CHECKING:  # its HTTP client is imported only where a key set is configured
+    from hub.jwks import KeySet
 
 NO_SCOPES: frozenset[str] = frozenset()  # one for all users: an empty set takes 200 bytes
 
@@ -52,7 +55,7 @@ class TokenVerifier:
         """Raise `InvalidSettings` for a weak or unsuitable key. Plain http to loopback is for tests."""
         self._rules = claims.Rules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_leeway_seconds)
         self._keys: dict[str, Any] = {}
-        self._issuer: jwks.KeySet[Any] | None = None
+        self._issuer: KeySet[Any] | None = None
         if settings.jwt_jwks_url:
             self._issuer = _issuer(settings, allow_loopback_http=allow_loopback_http)
         else:
@@ -138,15 +141,19 @@ def signature_holds(token: str, key: Any, algorithm: str) -> bool:
     return True
 
 
-def _issuer(settings: Settings, *, allow_loopback_http: bool) -> jwks.KeySet[Any]:
+def _issuer(settings: Settings, *, allow_loopback_http: bool) -> KeySet[Any]:
+    from hub.jwks import KeySet
+
     url = _checked_url(settings, allow_loopback_http=allow_loopback_http)
-    return jwks.KeySet(url, settings.jwt_algorithms or ["RS256"], build_key)
+    return KeySet(url, settings.jwt_algorithms or ["RS256"], build_key)
 
 
 def _checked_url(settings: Settings, *, allow_loopback_http: bool) -> str:
+    from hub.jwks import check_url
+
     url = settings.jwt_jwks_url or ""
     try:
-        jwks.check_url(url, allow_loopback_http=allow_loopback_http)
+        check_url(url, allow_loopback_http=allow_loopback_http)
     except ValueError as error:
         raise InvalidSettings(f"HUB_JWT_JWKS_URL: {error}") from None
     return url

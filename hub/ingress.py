@@ -1,32 +1,35 @@
-"""uvicorn's two protocols, taught to let streams go, and to be short with clients that would wear the node out.
+"""uvicorn's HTTP protocol, taught to let streams go, and to be short with clients that would wear the node out.
 
 ASGI has no way to drop a connection whose peer does not read, nor to go on without a task per connection, so `abort`
-and `detach` are put into the scope's state. And uvicorn trusts its clients: it waits for a request for ever, keeps
-headers without end, answers pings nobody reads the answers to, and parses whatever came in one turn of the event loop.
-Here all of that is bounded. tests/test_server.py fails when a new uvicorn changes what is used here.
+and `detach` are put into the scope's state; a stream whose client brings all it needs does not even enter ASGI (see
+`opening`). And uvicorn trusts its clients: it waits for a request for ever and keeps headers without end. Here, and in
+`upgrade` for what becomes a WebSocket, all of that is bounded. tests/test_server.py fails when a new uvicorn changes
+what is used here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from hub.errors import RATE_LIMITED
-from hub.lean import LeanStream, LeanWebSocket
+from hub.api import problem
+from hub.lean import LeanStream
 from hub.opening import STREAM, WEBSOCKET, Opening
-from hub.pace import Pace
 
 HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 64 * 1024
-MAX_LAST_BYTES = 64 * 1024  # what a client may still be saying when it is closed
-PIECE_BYTES = 1024  # so many tiny frames that parsing them takes no time worth mentioning
-log = logging.getLogger("hub.ingress")
-log.setLevel(logging.WARNING)
-TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+TOO_LONG = 431, f"the head of a request has at most {MAX_HEAD_BYTES} bytes, that of a WebSocket 128 fields"
+
+
+def answer(status: int, detail: str) -> bytes:
+    """Write the answer to what is no request that an application could answer."""
+    response = problem.unread(status, detail)
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
+    lines += [name + b": " + value for name, value in response.raw_headers]
+    return b"\r\n".join([*lines, b"", bytes(response.body)])
 
 
 class Gone:
@@ -60,8 +63,13 @@ class HttpProtocol(HttpToolsProtocol):
         if self._patience is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self.transport.write(TOO_LONG)
+                self.transport.write(answer(*TOO_LONG))
                 self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP with a problem, like everything (uvicorn)."""
+        self.transport.write(answer(400, msg))
+        self.transport.close()
 
     def _expect_head(self) -> None:
         self._head_bytes = 0
@@ -89,7 +97,9 @@ class HttpProtocol(HttpToolsProtocol):
     def _detach(self, stream: LeanStream) -> bool:
         """Hand the socket to `stream`; False if it is gone."""
         cycle = self.cycle
-        if self.transport.is_closing() or cycle.disconnected:
+        if self.transport.is_closing():
+            cycle.disconnected = True  # it will be told in a moment: nobody is to miss the end of the response
+        if cycle.disconnected:
             return False
         cycle.disconnected = True  # so that uvicorn does not miss the end of the response
         cycle.transport = cast("asyncio.Transport", Gone())
@@ -148,136 +158,4 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return False
         self._give(stream)
-        return True
-
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket that can be dropped, or handed over after it was accepted.
-
-    What the client sent since the handshake is kept until then: a message may have come in parts, and those of it that
-    the application has not heard yet belong to whoever takes over. While messages wait to be heard nothing more is
-    parsed; what is no message is counted, because nobody else does.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._unparsed = bytearray()
-        self._received: bytearray | None = bytearray()
-        self._heard = 0
-        self._pong = b""
-        self._last_bytes = 0
-        self._pace = Pace(self.app_state["state"].settings.rate_limit_frames)
-        self.logger = log  # uvicorn's would write two lines for every connection, which is most of what one costs
-
-    def data_received(self, data: bytes) -> None:
-        """Parse a piece at a time; answer a handshake that websockets finds too long to read (asyncio)."""
-        if not self.handshake_initiated:
-            super().data_received(data)
-            if self.conn.handshake_exc is not None and not self.handshake_initiated:
-                self.transport.write(TOO_LONG)  # uvicorn would say nothing, and keep the socket for ever
-                self.transport.close()
-        else:
-            self._unparsed += data
-            self._parse()
-
-    def _parse(self) -> None:
-        while self._unparsed and not self.read_paused and not self.transport.is_closing():
-            piece = bytes(self._unparsed[:PIECE_BYTES])
-            del self._unparsed[:PIECE_BYTES]
-            if self.close_sent:
-                self._last_bytes += len(piece)
-                if self._last_bytes > MAX_LAST_BYTES:
-                    self.transport.abort()
-                    return
-            if self._received is not None:
-                self._received += piece
-            super().data_received(piece)
-
-    def handle_ping(self) -> None:
-        """Answer; while nobody reads the answers keep the last one (uvicorn)."""
-        if not self._counts():
-            return
-        if self.writable.is_set():
-            super().handle_ping()
-        else:
-            self._pong = b"".join(self.conn.data_to_send())
-
-    def resume_writing(self) -> None:
-        """Go on, and answer the last ping (asyncio)."""
-        super().resume_writing()
-        if self._pong and not self.close_sent and not self.transport.is_closing():
-            self.transport.write(self._pong)
-        self._pong = b""
-
-    def handle_pong(self, event: Any) -> None:
-        """Count (uvicorn)."""
-        if self._counts():
-            super().handle_pong(event)
-
-    def handle_cont(self, event: Any) -> None:
-        """Count (uvicorn)."""
-        if self._counts():
-            super().handle_cont(event)
-
-    def _counts(self) -> bool:
-        """Count one more frame that no application hears of; close if there are too many."""
-        if self.close_sent or self.transport.is_closing():
-            return False
-        if not self._pace.allows():
-            self._fail(RATE_LIMITED.code, RATE_LIMITED.reason)
-            return False
-        return True
-
-    def _fail(self, code: int, reason: str) -> None:
-        if not self.handshake_complete:
-            self.transport.abort()
-            return
-        self.conn.send_close(code, reason)
-        self.handle_parser_exception()
-
-    def send_receive_event_to_app(self) -> None:
-        """Close on text that is no text, which uvicorn would log as our error (uvicorn)."""
-        try:
-            if self.curr_msg_data_type == "text":
-                b"".join(self.frames).decode()
-        except UnicodeDecodeError:
-            self.frames = []
-            if not self.close_sent:
-                self._fail(1007, "invalid UTF-8")
-        else:
-            super().send_receive_event_to_app()
-
-    async def receive(self) -> Any:
-        """Count what the application has heard, and parse on (ASGI)."""
-        message = await super().receive()
-        self._heard += message["type"] == "websocket.receive"
-        self._parse()
-        return message
-
-    async def send(self, message: Any) -> None:
-        """Send; a refusal completes the handshake, but uvicorn would log it as an error (ASGI)."""
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body":
-            self.handshake_complete = True
-        elif message["type"] == "websocket.send":
-            self._received = None  # whoever speaks through ASGI stays there
-
-    async def run_asgi(self) -> None:
-        """Put `abort` and `detach` into the scope, then run (uvicorn)."""
-        self.scope["state"] |= {"abort": self.transport.abort, "detach": self._detach}
-        await super().run_asgi()
-
-    def _detach(self, stream: LeanWebSocket) -> bool:
-        """Hand the socket to `stream`, with what was not heard; False if it is gone."""
-        transport = self.transport
-        if self.disconnected or self.close_sent or transport.is_closing():
-            return False
-        self.stop_keepalive()
-        self.connections.discard(self)
-        self.transport = cast("asyncio.Transport", Gone())
-        received, self._received = bytes((self._received or b"") + self._unparsed), None
-        del self.conn, self.scope["state"]["detach"], self.scope["state"]["abort"]  # cycles: free now, not by and by
-        transport.set_protocol(stream)
-        stream.connection_made(transport)
-        stream.go_on(received, heard=self._heard)
         return True

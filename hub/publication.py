@@ -7,6 +7,7 @@ fields are refused: a misspelt `expires_at`, silently dropped, would be a notifi
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -16,6 +17,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -82,6 +84,13 @@ def _unstorable(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
         yield pointer, "must be an integer of at most 64 bits; send it as a string"
 
 
+def _dated(said: Any) -> Any:
+    if isinstance(said, datetime) or (isinstance(said, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", said)):
+        return said
+    # Anything else would be taken for a unix time, in seconds or in milliseconds as it seems fit.
+    raise PydanticCustomError("moment", "must be a time as RFC 3339 has it, such as 2030-01-02T03:04:05Z")
+
+
 def _future(moment: datetime) -> datetime:
     if moment <= datetime.now(UTC):
         raise PydanticCustomError("past", "must lie in the future")
@@ -108,7 +117,8 @@ UserId = Annotated[
 Category = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$")]
 Tagged = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Link = Annotated[str, Field(max_length=2048), AfterValidator(_link), _documented(r"^(https?://|/(?!/))[^\x00-\x20]*$")]
-Future = Annotated[AwareDatetime, AfterValidator(_future)]
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_dated)]
+Future = Annotated[Moment, AfterValidator(_future)]
 DataObject = Annotated[dict[str, JsonValue], AfterValidator(_object)]
 Priority = Literal["low", "normal", "high", "critical"]
 Channel = Literal["in_app", "email", "sms", "push"]

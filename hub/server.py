@@ -22,7 +22,8 @@ from starlette.applications import Starlette
 
 from hub import collector
 from hub.config import InvalidSettings, Settings
-from hub.ingress import HttpProtocol, WebSocketProtocol
+from hub.ingress import HttpProtocol
+from hub.upgrade import WebSocketProtocol
 
 GRACE_SECONDS = 5
 FORCED_SECONDS = 1

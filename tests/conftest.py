@@ -2,6 +2,8 @@
 
 `HUB_DATABASE_URL` and `HUB_REDIS_URL` are honoured, so the suite also runs against given servers. Every node is a
 process of its own, started by the command a deployment uses; tests that look inside build an application in this one.
+
+Where several run at a time, tests that share nodes stay together: each of those packages starts its nodes once.
 """
 
 from __future__ import annotations
@@ -15,11 +17,38 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from hub.config import Settings
 from hub.dev.postgres import Postgres
 from hub.dev.redis import Redis
 from tests.hub_nodes import Cluster, new_user
+
+TOGETHER = ("faults", "contract", "api")  # these first: they take longest
+
+
+def ground(nodeid):
+    """Name what a test stays together with: its package, if its tests share nodes, or else its module."""
+    module = nodeid.partition("::")[0]
+    return next((name for name in TOGETHER if module.startswith(f"tests/{name}/")), module)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each worker a ground at a time; xdist's own groups are lost on this pytest."""
+
+    class ByGround(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return ground(nodeid)
+
+    return ByGround(config, log)
+
+
+@pytest.hookimpl(trylast=True)  # after pytest has sorted by fixtures: within a ground that order stays
+def pytest_collection_modifyitems(items):
+    """Begin with what takes longest."""
+    ranks = {name: rank for rank, name in enumerate(TOGETHER)}
+    items.sort(key=lambda item: ranks.get(ground(item.nodeid), len(ranks)))
 
 
 class Services:

@@ -5,6 +5,7 @@ Who listens to them is in listener.py, and can be imported from here too.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import os
@@ -13,13 +14,16 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Self
 
 import httpx2
 
-from hub import auth
+from hub import auth, keys
 from hub.config import Settings
+from hub.store import ApiKeys, Database
+from hub.store.migration import migrate
 from tests.listener import NO_TLS, Inbox, Listener, Refused, WayIn
 
 __all__ = ["NO_TLS", "Cluster", "Inbox", "Listener", "Node", "Refused", "WayIn"]
@@ -94,6 +98,20 @@ class Node:
         self.wait()
 
 
+async def prepare(settings: Settings) -> str:
+    """Migrate a database and make an API key: what `hub migrate` and `hub keys create` do, without their start."""
+    await migrate(settings.database_url)
+    key = keys.new_key()
+    database = await Database(settings).open()
+    try:
+        await ApiKeys(database).create(
+            key.id, key.hash, tenant="default", name="tests", scopes=["publish", "admin"], expires_at=None
+        )
+    finally:
+        await database.close()
+    return key.text
+
+
 class Cluster:
     """Some nodes on one Postgres and one Redis, with an API key; extra settings as keywords (`ping_seconds="1"`).
 
@@ -129,8 +147,8 @@ class Cluster:
 
     def __enter__(self) -> Self:
         if not self.api_key:
-            self.run("migrate")
-            self.api_key = self.run("keys", "create", "--name", "tests", "--scopes", "publish,admin").strip()
+            with ThreadPoolExecutor(1) as thread:  # whoever starts a cluster may have a loop running
+                self.api_key = thread.submit(asyncio.run, prepare(self.settings)).result()
         for node in self.nodes:
             node.start()
         try:

@@ -12,16 +12,20 @@ LEVELS = [
     "config errors identity notification publication validation protocol auth claims jwks keys strength redaction",
     "connection feed roster store commit reading resp propagator repair gate collector",
     "live hub",
-    "api handshake session lean sse websocket opening middleware web ingress",
+    "api handshake session lean sse websocket opening middleware web ingress upgrade",
     "app server commands dev conformance __main__",
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}
 ONLY = {  # what is foreign, and who alone may know it
     "asyncpg": {"hub.store"},
     "jose": {"hub.auth"},
-    "uvicorn": {"hub.server", "hub.ingress", "hub.conformance.__main__", "delivery.outbox.server"},
+    "uvicorn": {"hub.server", "hub.ingress", "hub.upgrade", "hub.conformance.__main__", "delivery.outbox.server"},
     "rq": {"delivery.bell", "delivery.worker"},
     "hub.resp": {"hub.propagator"},
+}
+SELDOM = {  # what some requests need, and no node to start: together they would double its time and weigh 15 MB
+    *("aiohttp", "httpx2", "jinja2", "css_inline", "phonenumbers", "email_validator"),
+    *("resend", "twilio", "firebase_admin", "rq"),
 }
 
 
@@ -32,9 +36,9 @@ def name_of(path):
 MODULES = {name_of(path): path for package in ("hub", "delivery") for path in sorted((ROOT / package).rglob("*.py"))}
 
 
-def imports(path):
+def imports(path, nodes=ast.walk):
     """List what a module imports, wherever in it; `from x import y` counts as `x.y` where that is a module."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -44,6 +48,19 @@ def imports(path):
 
 
 IMPORTS = {name: set(imports(path)) for name, path in MODULES.items()}
+AT_ONCE = {name: set(imports(path, ast.iter_child_nodes)) for name, path in MODULES.items()}
+
+
+def loaded(module):
+    """List all that is imported together with a module: what it names at its top, and so on, packages included."""
+    found, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            package = name.rpartition(".")[0]
+            waiting += [*AT_ONCE.get(name, ()), *([package] if package else ())]
+    return found
 
 
 def level(module):
@@ -89,6 +106,13 @@ def test_what_is_foreign_comes_in_at_one_place(foreign):
     importers = {name for name, others in IMPORTS.items() if any(within(other, [foreign]) for other in others)}
     assert importers, f"nobody imports {foreign}: correct the table"
     assert {name for name in importers if not within(name, ONLY[foreign])} == set()
+
+
+def test_a_node_starts_without_what_it_seldom_needs():
+    """Libraries for some requests are imported by the first of them, so that nodes and commands start fast."""
+    known = loaded("hub.commands.node")
+    assert {"hub.app", "hub.server", "pydantic"} <= known
+    assert {name for name in known if within(name, SELDOM)} == set()
 
 
 @pytest.mark.parametrize("module", MODULES)

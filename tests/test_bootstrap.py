@@ -44,14 +44,14 @@ def ran(monkeypatch):
 def test_nothing_is_installed_twice(root, ran):
     """The second time nothing runs; a changed lock is installed again, and only that."""
     bootstrap.main(["requirements.lock"])
-    assert len(ran) == 3
-    bootstrap.main(["requirements.lock"])
-    assert len(ran) == 3
-    (root / "requirements.lock").write_text("changed")
+    assert len(ran) == 4
     bootstrap.main(["requirements.lock"])
     assert len(ran) == 4
-    assert ran[-1][-1] == str(root / "requirements.lock")
-    assert "--require-hashes" in ran[-1]
+    (root / "requirements.lock").write_text("changed")
+    bootstrap.main(["requirements.lock"])
+    assert len(ran) == 6
+    assert ran[-2][-1] == str(root / "requirements.lock")
+    assert "--require-hashes" in ran[-2]
 
 
 def test_moved_checkout_gets_a_new_venv(root, ran):
@@ -112,6 +112,22 @@ def test_pip_comes_from_the_configured_index(root, tmp_path, monkeypatch, digest
     monkeypatch.setattr(bootstrap.urllib.request, "urlopen", opener(bootstrap.urllib.request.urlopen))
     names = [Path(pip[1]).parent.name for pip in bootstrap.find_pips()]
     assert names == ([wheel.name] if found else [])
+
+
+def test_what_a_start_imports_is_compiled(tmp_path, monkeypatch):
+    """What was compiled is kept where the environment says not to, and what is broken can be installed all the same."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
+    monkeypatch.chdir(tmp_path)
+    for name in ("hub/commands/node", "hub/dev/command", "delivery/__main__"):
+        for module in (tmp_path / f"{name}.py", *(parent / "__init__.py" for parent in Path(name).parents[:-1])):
+            (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / module).touch()
+    bootstrap.compile_modules()
+    compiled = {path.name.partition(".")[0] for path in tmp_path.rglob("*.pyc")}
+    assert compiled == {"node", "command", "__main__", "__init__"}
+    (tmp_path / "hub/commands/node.py").write_text("import")
+    bootstrap.compile_modules()
 
 
 def test_output_is_shown_only_on_failure(capsys):

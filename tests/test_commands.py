@@ -12,9 +12,10 @@ import threading
 import asyncpg
 import pytest
 from click.testing import CliRunner
+from jose import jwt
 
 from hub import __version__
-from hub.__main__ import hub
+from hub.__main__ import COMMANDS, hub
 from hub.api.documentation import document
 from hub.app import operations
 from hub.store.migration import migrate, schema
@@ -147,11 +148,25 @@ def test_a_token_lasts_for_some_time(environment, options):
     assert run("token", "--user", "x", *options, **environment).exit_code == 2
 
 
-def test_a_token_needs_a_user_and_a_secret(environment):
-    """What cannot be a user, and a hub that does not sign itself, are told from each other."""
-    assert "user id" in str(run("token", "--user", "", **environment).exception)
-    missing = run("token", "--user", "x", **{**environment, "HUB_JWT_SECRET": None})
-    assert "HUB_JWT_SECRET" in str(missing.exception)
+def test_a_token_needs_a_user_and_a_secret(tmp_path, monkeypatch):
+    """What cannot be a user, and a hub that does not sign itself, are told from each other; servers are not asked."""
+    monkeypatch.chdir(tmp_path)
+    assert "user id" in str(run("token", "--user", "", HUB_JWT_SECRET=SECRET).exception)
+    assert "HUB_JWT_SECRET" in str(run("token", "--user", "x").exception)
+
+
+def test_a_token_is_signed_with_the_secret_of_the_hub_here(tmp_path, monkeypatch):
+    """Where `hub dev` runs, its dev.json is enough, unless the environment has a secret itself."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".hub-dev").mkdir()
+    said = {"jwt_secret": "secret-of-dev-" * 4, "jwt_audience": "hub-dev", "jwt_issuer": "hub-dev"}
+    (tmp_path / ".hub-dev/dev.json").write_text(json.dumps(said))
+    for environment, secret, issuer in (
+        ({}, said["jwt_secret"], "hub-dev"),
+        ({"HUB_JWT_SECRET": SECRET}, SECRET, "hub"),
+    ):
+        token = run("token", "--user", "alice", **environment).output.strip()
+        assert jwt.decode(token, secret, ["HS256"], audience=issuer, issuer=issuer)["sub"] == "alice"
 
 
 async def test_send_publishes(cluster):
@@ -217,8 +232,24 @@ def test_openapi_prints_the_document():
 def test_help_and_version_need_nothing():
     """Every command explains itself."""
     assert run("--version").output == f"hub, version {__version__}\n"
-    for name, command in hub.commands.items():
-        shown = run(name, "--help")
+    documented = {
+        "dev",
+        "serve",
+        "migrate",
+        "token",
+        "keys",
+        "send",
+        "tail",
+        "doctor",
+        "fsck",
+        "dlq",
+        "explain",
+        "openapi",
+    }
+    assert documented <= set(COMMANDS)
+    for name in COMMANDS:
+        command, shown = hub.get_command(None, name), run(name, "--help")
+        assert command.name == name
         assert shown.exit_code == 0
         assert command.help in shown.output.replace("\n  ", " ") or command.help.split(";")[0][:40] in shown.output
 

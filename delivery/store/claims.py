@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from delivery.case import Case
-from delivery.claim import Verdict, decision_json, message_json
+from delivery.claim import Verdict, message_json
 from hub.store import Database
 
 _WRITE = """
@@ -137,7 +137,7 @@ def _columns(verdicts: Sequence[Verdict]) -> list[list[object]]:
         [verdict.state for verdict in verdicts],
         [verdict.reason for verdict in verdicts],
         [verdict.run_at for verdict in verdicts],
-        [None if verdict.decision is None else decision_json(verdict.decision) for verdict in verdicts],
+        [None if verdict.decision is None else verdict.decision.as_json() for verdict in verdicts],
         [None if message is None else message_json(message) for message in messages],
         [None if message is None else message.address for message in messages],
         [None if message is None else message.address_kind for message in messages],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -181,11 +182,14 @@ def _errors_of(operation: Operation) -> list[type[HubError]]:
 
 def routes(operations: Sequence[Operation]) -> list[BaseRoute]:
     """Serve the document, and a page that reads it; the page loads nothing from elsewhere."""
-    described = orjson.dumps(document(operations), option=orjson.OPT_INDENT_2)
     page = (files("hub.web") / "docs.html").read_bytes()
 
+    @cache
+    def described() -> bytes:
+        return orjson.dumps(document(operations), option=orjson.OPT_INDENT_2)
+
     async def openapi(request: Request) -> Response:
-        return Response(described, media_type="application/json")
+        return Response(described(), media_type="application/json")
 
     async def docs(request: Request) -> Response:
         return Response(page, media_type="text/html; charset=utf-8")

@@ -19,7 +19,7 @@ from hub.api.notifications import REPLAYED, accept
 from hub.api.operation import Call, Resource
 from hub.errors import FieldError, IdempotencyMismatch, Invalid, TooLarge, Unavailable
 from hub.notification import publication_name
-from hub.publication import Category, DataObject, Publish, Request, Text, UserId
+from hub.publication import Category, DataObject, Moment, Publish, Request, Text, UserId
 from hub.validation import parse_json
 
 resource = Resource("Publishing")
@@ -46,7 +46,7 @@ class CloudEvent(BaseModel):
     source: Annotated[Text, Field(min_length=1, max_length=500)]
     type: Category
     subject: UserId
-    time: AwareDatetime | None = None
+    time: Moment | None = None
     datacontenttype: str | None = None
     data: DataObject = Field(default_factory=dict)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -65,3 +67,12 @@ def http_response(error: HTTPException) -> Response:
     }
     headers = {"Content-Type": "application/problem+json"} | dict(error.headers or {})
     return Response(orjson.dumps(content), error.status_code, headers)
+
+
+def unread(status: int, detail: str) -> Response:
+    """Answer what the server could not read as a request; the answer gives it its id."""
+    request_id = "req_" + os.urandom(16).hex()
+    title = HTTPStatus(status).phrase
+    content = {"type": "about:blank", "title": title, "status": status, "detail": detail, "errors": []}
+    headers = {"Content-Type": "application/problem+json", "X-Request-ID": request_id, "Connection": "close"}
+    return Response(orjson.dumps(content | {"instance": f"urn:request:{request_id}"}), status, headers)

@@ -1,7 +1,8 @@
 """Templates, for administrators: what a category says over a channel in a language, in versions.
 
 What cannot be compiled is refused when it is saved, a variable that is not given when it is previewed or published:
-never by an e-mail with a hole in it. HTML is saved as it is sent, its styles moved onto the elements.
+never by an e-mail with a hole in it. HTML is saved as it is sent, its styles moved onto the elements. The template
+engine comes in with the first template that is shown to a node.
 """
 
 from __future__ import annotations
@@ -12,10 +13,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
-from delivery import template, trial
-from delivery.render import inline_styles
 from delivery.store.templates import Place, Saved, Words
-from delivery.template import BadTemplate
 from hub.api.operation import Call, Resource
 from hub.errors import FieldError, Invalid, NotFound
 from hub.publication import DataObject, Request, Text
@@ -92,6 +90,8 @@ async def show(call: Call) -> Response:
 )
 async def preview(call: Call) -> Response:
     """Render a template as a recipient would get it; a variable that is missing is named."""
+    from delivery import template, trial
+
     place, asked = _place(call), call.body
     if asked.template is None:
         shown = await _find(call, place)
@@ -106,7 +106,7 @@ async def preview(call: Call) -> Response:
             user_id="example",
             public_url=call.state.settings.public_url,
         )
-    except BadTemplate as error:
+    except template.BadTemplate as error:
         raise Invalid(str(error), errors=[FieldError("#/variables", str(error))]) from None
     return call.answer({"title": template.one_line(said.title), "text": said.text, "html": said.html})
 
@@ -131,17 +131,19 @@ def _place(call: Call) -> Place:
 
 
 def _words(place: Place, said: Template, within: str = "#") -> Words:
+    from delivery import render, template
+
     errors = []
     if said.html is not None and place.channel != "email":
         errors.append(FieldError(f"{within}/html", "only e-mail has HTML"))
     for name in ("title", "body", "html"):
         try:
             template.check(getattr(said, name) or "", html=name == "html")
-        except BadTemplate as error:
+        except template.BadTemplate as error:
             errors.append(FieldError(f"{within}/{name}", str(error)))
     if errors:
         raise Invalid("; ".join(f"{name}: {rule}" for name, rule in errors), errors=errors)
-    return Words(said.title, said.body, None if said.html is None else inline_styles(said.html))
+    return Words(said.title, said.body, None if said.html is None else render.inline_styles(said.html))
 
 
 def _version(saved: Saved) -> dict[str, Any]:

@@ -6,9 +6,10 @@ but switch that off. Only POST does: GET shows a page with a button, because mai
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, StrictUndefined
 from starlette.responses import Response
 
 from delivery import unsubscribe
@@ -17,6 +18,9 @@ from delivery.unsubscribe import Subscription
 from hub.api.operation import ANYBODY, Call, Resource
 from hub.errors import NotFound, Unavailable
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 resource = Resource("Webhooks")
 PAGE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
@@ -24,9 +28,6 @@ PAGE = {
     "Referrer-Policy": "no-referrer",  # the address is the secret
     "Cache-Control": "no-store",
 }
-_PAGE = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
-    (files("hub.web") / "unsubscribe.html").read_text()
-)
 _ANSWER = {
     "access": ANYBODY,
     "answers": {200: None},
@@ -60,4 +61,13 @@ async def _subscription(call: Call) -> Subscription:
 
 async def _page(call: Call, subscription: Subscription, *, done: bool) -> Response:
     title = await Subscriptions(call.state.database).title(subscription) or subscription.category
-    return Response(_PAGE.render(done=done, category=title), media_type="text/html; charset=utf-8", headers=PAGE)
+    return Response(_template().render(done=done, category=title), media_type="text/html; charset=utf-8", headers=PAGE)
+
+
+@cache
+def _template() -> Template:
+    """Read the page's template, when the first reader comes."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.from_string((files("hub.web") / "unsubscribe.html").read_text())

@@ -14,7 +14,6 @@ import orjson
 from pydantic import AwareDatetime, BaseModel
 
 from delivery.case import Case
-from delivery.claim import decision_json
 from delivery.policy import decide
 from hub.store.publications import Publication
 
@@ -54,7 +53,7 @@ def verdict(row: Mapping[str, Any]) -> dict[str, Any]:
     recorded = row["decision"] if row["state"] not in UNDECIDED else None
     if recorded is None:
         facts = Case(row).facts()
-        recorded = decision_json(decide(replace(facts, now=max(facts.now, row["run_at"]))))
+        recorded = decide(replace(facts, now=max(facts.now, row["run_at"]))).as_json()
     decision: dict[str, Any] = {
         "user_id": row["user_id"],
         "channel": row["channel"],

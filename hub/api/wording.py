@@ -1,7 +1,8 @@
 """Whether a publish brings every variable its templates ask for: said at once, not by an e-mail that never arrives.
 
 Publishing calls `check_wording` before anything is stored. It renders every template that may be used, in every
-language, as a worker would; a category without templates costs a look into memory.
+language, as a worker would; a category without templates costs a look into memory, and a node that never had any does
+without the template engine.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from typing import Any
 
 import orjson
 
-from delivery import trial
-from delivery.template import BadTemplate
 from hub.api.operation import Call
 from hub.errors import FieldError, Invalid
 from hub.store.publications import Publication
@@ -24,6 +23,9 @@ async def check_wording(call: Call, publication: Publication) -> None:
     templates = await call.state.templates.in_force(publication.tenant, options.get("template") or publication.category)
     if not templates:
         return
+    from delivery import trial
+    from delivery.template import BadTemplate
+
     content, channels = orjson.loads(publication.content), _channels(publication)
     for template in templates:
         if channels is not None and template.channel not in channels:

@@ -9,27 +9,20 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 import httpx2
 
-from hub import auth, config
+from hub import auth
 from hub.client import Client, HubProblem, StreamEnded, follow
-
-DEV_JSON = Path(".hub-dev/dev.json")
-
-
-def _dev() -> dict[str, Any]:
-    path = Path(os.environ.get("HUB_DEV_JSON", DEV_JSON))
-    return json.loads(path.read_text()) if path.is_file() else {}
+from hub.commands import nearby
 
 
 def _url(given: str | None) -> str:
     if given:
         return given.rstrip("/")
-    nodes = _dev().get("nodes")
+    nodes = nearby.dev().get("nodes")
     if not nodes:
         raise click.UsageError("give --url, set HUB_URL, or start `hub dev` in this directory")
     return str(nodes[0])
@@ -47,7 +40,7 @@ def _url(given: str | None) -> str:
 @click.option("--api-key", envvar="HUB_API_KEY", help="[env: HUB_API_KEY]")
 def send(users: tuple[str, ...], url: str | None, api_key: str | None, data: str | None, **fields: str | None) -> None:
     """Publish a notification."""
-    key = api_key or _dev().get("api_key")
+    key = api_key or nearby.dev().get("api_key")
     if not key:
         raise click.UsageError("give --api-key or set HUB_API_KEY")
     body: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
@@ -86,12 +79,6 @@ async def _follow(url: str, token: Callable[[], str], after: str | None) -> None
 
 
 def _token(user: str, tenant: str) -> str:
-    dev = _dev()
-    if "HUB_JWT_SECRET" not in os.environ and not dev:
+    if "HUB_JWT_SECRET" not in os.environ and not nearby.dev():
         raise click.UsageError("give --token, or set HUB_JWT_SECRET to sign one")
-    known = {
-        name: dev[name]
-        for name in ("jwt_secret", "jwt_audience", "jwt_issuer", "database_url", "redis_url")
-        if name in dev
-    }
-    return auth.sign(config.load(**known), user=user, ttl_seconds=3600, tenant=tenant)
+    return auth.sign(nearby.signing(), user=user, ttl_seconds=3600, tenant=tenant)

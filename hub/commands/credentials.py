@@ -13,6 +13,7 @@ import click
 
 from hub import auth, config
 from hub import keys as api_keys
+from hub.commands import nearby
 from hub.identity import DEFAULT_TENANT, is_tenant
 from hub.store import ApiKeys, Database
 from hub.store.api_keys import ApiKey
@@ -33,8 +34,8 @@ def _lifetime(context: click.Context, parameter: click.Parameter, seconds: float
 @click.option("--ttl", default=3600.0, show_default=True, callback=_lifetime, help="seconds until it expires")
 @click.option("--tenant", default=DEFAULT_TENANT, show_default=True)
 def token(user: str, ttl: float, tenant: str) -> None:
-    """Print a user's token, signed with HUB_JWT_SECRET; for development and tests."""
-    click.echo(auth.sign(config.load(), user=user, ttl_seconds=ttl, tenant=tenant))
+    """Print a user's token, signed with HUB_JWT_SECRET or that of `hub dev` here; for development and tests."""
+    click.echo(auth.sign(nearby.signing(), user=user, ttl_seconds=ttl, tenant=tenant))
 
 
 @click.group()

@@ -154,6 +154,7 @@ async def test_a_bad_plain_event_is_refused_by_its_field(api, fields, pointer):
         ({"subject": ...}, "#/subject"),
         ({"type": 1}, "#/type"),
         ({"time": "yesterday"}, "#/time"),
+        ({"time": 0}, "#/time"),
         ({"data": "text"}, "#/data"),
         ({"data": {"a": {"b": 2**64}}}, "#/data/a/b"),
     ],

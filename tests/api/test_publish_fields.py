@@ -78,6 +78,7 @@ REFUSED = [
     ({"expires_at": "9999-12-31T23:59:59-12:00"}, "#/expires_at"),
     ({"expires_at": "tomorrow"}, "#/expires_at"),
     ({"expires_at": 4102444800}, "#/expires_at"),
+    ({"expires_at": "4102444800"}, "#/expires_at"),
     ({"titel": "t"}, "#/titel"),
     ({"__proto__": {}}, "#/__proto__"),
 ]
