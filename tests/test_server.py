@@ -31,8 +31,8 @@ from hub.upgrade import Conversation, WebSocketProtocol
 from tests.faults.raw import CLOSE, CONTINUATION, HANDSHAKE, PING, PONG, closing, frame
 
 UPGRADED = (
-    "uvicorn or websockets has changed {what}, which hub/ingress.py, upgrade.py, server.py or wire.py relies on. Read the"
-    " change, adapt them, run tests/contract and tests/faults on both paths, then write down here what it is now"
+    "uvicorn or websockets has changed {what}, which hub/ingress.py, upgrade.py, server.py or wire.py builds on. Read"
+    " the change, adapt them, run tests/contract and tests/faults on both paths, then write down here what it is now"
 )
 OVERRIDDEN = {  # our class, whose methods of these names must still override one of the library's
     HttpProtocol: (
