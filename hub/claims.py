@@ -12,6 +12,7 @@ import base64
 import json
 import re
 import sys
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hub import errors
@@ -54,8 +55,7 @@ def read(text: str) -> Token:
     if parts is None:
         raise errors.Unauthorized("the token is not a JWT: three base64url parts are expected")
     try:
-        header, claims = (parse_object(base64.urlsafe_b64decode(part + "==")) for part in parts.groups())
-        return _token(header, claims)
+        return _token(_header(parts[1]), _decode(parts[2]))
     except ValueError as error:
         raise errors.Unauthorized(f"the token is malformed: {error}") from None
 
@@ -72,12 +72,22 @@ def check(token: Token, rules: Rules, now: float) -> None:
         raise errors.TokenExpired
 
 
+@lru_cache(maxsize=64)
+def _header(part: str) -> dict[str, Any]:
+    """Read a header: an issuer's tokens have one for each of its keys. Nobody changes what is returned."""
+    return _decode(part)
+
+
+def _decode(part: str) -> dict[str, Any]:
+    return parse_object(base64.urlsafe_b64decode(part + "=="))
+
+
 def parse_object(data: bytes, *, max_brackets: int = _MAX_BRACKETS) -> dict[str, Any]:
     """Parse a JSON object; raise `ValueError` for another type, a duplicate name, NaN or too many brackets."""
     if data.count(b"{") + data.count(b"[") > max_brackets:
         raise ValueError("JSON is nested too deeply")
     try:
-        parsed = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        parsed = _JSON.decode(data.decode())
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise ValueError("not JSON") from None
     if not isinstance(parsed, dict):
@@ -95,6 +105,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 def _token(header: dict[str, Any], claims: dict[str, Any]) -> Token:

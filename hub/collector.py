@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gc
 
-YOUNG_OBJECTS, YOUNGER_ROUNDS = 5_000, 5  # the youngest by so many, the younger after so many rounds: 3 ms of work
+YOUNG_OBJECTS, YOUNGER_ROUNDS = 10_000, 2  # what survives two looks is old: each look takes some milliseconds
 NEVER = 1_000_000
 FEW_CONNECTIONS = 1000  # their objects are looked through in a few milliseconds
 ROUNDS = 60

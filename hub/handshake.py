@@ -5,8 +5,8 @@ Shared by websocket.py and sse.py, so that a cursor, a ticket or a foreign origi
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
@@ -71,7 +71,7 @@ def connect(principal: Principal, state: State, transport: Transport, encode: Ca
         encode,
         max_frames=state.settings.backlog_frames,
         max_bytes=state.settings.backlog_bytes,
-        now=asyncio.get_running_loop().time(),
+        now=time.monotonic(),
         on_slow=state.metrics.too_slow,
     )
 

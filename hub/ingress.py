@@ -13,6 +13,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from hub.api import problem
@@ -32,6 +33,11 @@ def answer(status: int, detail: str) -> bytes:
     return b"\r\n".join([*lines, b"", bytes(response.body)])
 
 
+def _address(transport: asyncio.BaseTransport, name: str) -> tuple[str, int] | None:
+    info = transport.get_extra_info(name)
+    return (str(info[0]), int(info[1])) if isinstance(info, tuple) else None
+
+
 class Gone:
     """What a protocol has for a transport once it was taken over."""
 
@@ -47,8 +53,13 @@ class HttpProtocol(HttpToolsProtocol):
     """HTTP whose requests can drop their connection, or hand it over after the response began."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Expect a request (asyncio)."""
-        super().connection_made(cast("asyncio.Transport", transport))
+        """Expect a request, as uvicorn does but for less (asyncio)."""
+        self.connections.add(self)
+        self.transport = cast("asyncio.Transport", transport)
+        self.flow = FlowControl(self.transport)
+        # uvicorn asks the socket itself, which costs three system calls and an object for as long as it is open
+        self.server, self.client = _address(transport, "sockname"), _address(transport, "peername")
+        self.scheme = "http"
         self._patience: asyncio.TimerHandle | None = None
         self._expect_head()
 

@@ -108,8 +108,8 @@ class Live:
             return  # it was gone before it was in
         self.roster.admit(connection)
         feed = self._register(connection)
-        self._metrics.connections.labels(connection.transport).inc()
-        self._metrics.connects.labels(connection.transport).inc()
+        self._metrics.connections[connection.transport] += 1
+        self._metrics.connects[connection.transport] += 1
         if feed.ready is not None:
             await asyncio.shield(feed.ready)
             feed.ready = None
@@ -126,7 +126,7 @@ class Live:
         if feed is None or connection not in feed.connections:
             return
         self.roster.leave(connection)
-        self._metrics.connections.labels(connection.transport).dec()
+        self._metrics.connections[connection.transport] -= 1
         self._metrics.closes.labels(connection.closing.code if connection.closing else "client").inc()
         feed.connections.remove(connection)
         if not feed.connections:
@@ -232,7 +232,7 @@ class Live:
 
     async def _tend(self) -> None:
         await asyncio.sleep(TEND_SECONDS / TEND_PARTS)
-        self.roster.tend(asyncio.get_running_loop().time(), time.time(), TEND_PARTS)
+        self.roster.tend(time.monotonic(), time.time(), TEND_PARTS)
 
     async def _measure_lag(self) -> None:
         """Measure how long what is due has to wait for the event loop."""

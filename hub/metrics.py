@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 
@@ -16,10 +16,13 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.connections = Gauge("hub_connections", "Connections open now", ["transport"], registry=self.registry)
-        self.connects = Counter("hub_connects", "Connections opened", ["transport"], registry=self.registry)
         self.closes = Counter("hub_closes", "Connections closed, by close code", ["code"], registry=self.registry)
-        # Counted as plain numbers: publishing and fan-out add to them thousands of times a second.
+        # Counted as plain numbers: crowds, publishing and fan-out add to them thousands of times a second.
+        self.connections = {"websocket": 0, "sse": 0}
+        opened = _Tally("hub_connections", "Connections open now", "transport", self.connections, GaugeMetricFamily)
+        self.registry.register(opened)
+        self.connects = {"websocket": 0, "sse": 0}
+        self.registry.register(_Tally("hub_connects", "Connections opened", "transport", self.connects))
         self.publishes = {"stored": 0, "scheduled": 0, "replayed": 0, "mismatch": 0}
         self.registry.register(_Tally("hub_publishes", "Publications by outcome", "outcome", self.publishes))
         self.written = {"websocket": 0, "sse": 0}
@@ -59,16 +62,24 @@ class Metrics:
 
 
 class _Tally(Collector):
-    """Exposes plain numbers, by the value of one label, as a counter."""
+    """Exposes plain numbers, by the value of one label."""
 
-    def __init__(self, name: str, documentation: str, label: str, numbers: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        label: str,
+        numbers: Mapping[str, int],
+        family: type[CounterMetricFamily | GaugeMetricFamily] = CounterMetricFamily,
+    ) -> None:
+        self._family = family
         self._name = name
         self._documentation = documentation
         self._label = label
         self._numbers = numbers
 
     def collect(self) -> Iterator[Metric]:
-        counter = CounterMetricFamily(self._name, self._documentation, labels=[self._label])
+        counter = self._family(self._name, self._documentation, labels=[self._label])
         for value, number in self._numbers.items():
             counter.add_metric([value], number)
         yield counter

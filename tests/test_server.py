@@ -90,6 +90,7 @@ OWNERS = (
 )
 # Methods whose insides we know and build on: when they touch `transport`, what they queue, which flags they set.
 READ = {
+    "HttpToolsProtocol.connection_made": "8c1d055fd33a",
     "HttpToolsProtocol.connection_lost": "25fdeb43f2df",
     "HttpToolsProtocol.data_received": "e74b210e3c04",
     "HttpToolsProtocol.handle_websocket_upgrade": "ea7b52f360fc",
