@@ -67,7 +67,6 @@ class Settings(Shared):
     # Where the node lives
     host: str = Field("127.0.0.1", description="address the node listens on")
     port: int = Field(8000, ge=0, le=65535, description="port the node listens on; 0 takes a free one")
-    forwarded_allow_ips: str = Field("127.0.0.1", description="proxies whose X-Forwarded-For is believed")
 
     # Who may speak
     jwt_secret: str | None = Field(None, description="HMAC secret of user tokens, at least 32 bytes")

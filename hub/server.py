@@ -112,8 +112,7 @@ def serve(app: Starlette, settings: Settings) -> None:
         "ws_max_size": settings.max_frame_bytes,
         "ws_per_message_deflate": False,
         "ws_ping_interval": None,  # hub.v1 has pings that a page can see
-        "proxy_headers": True,
-        "forwarded_allow_ips": settings.forwarded_allow_ips,
+        "proxy_headers": False,  # nothing here depends on where a client is
         "server_header": False,
         "access_log": False,
         "log_config": None,
