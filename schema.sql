@@ -1,4 +1,4 @@
--- schema version: 3
+-- schema version: 4
 --
 -- The hub's data model, whole. `hub migrate` applies this file under an advisory lock whenever its version is above the
 -- one recorded in `schema_version`; every statement is written so that applying it again changes nothing.
@@ -304,6 +304,8 @@ create table if not exists deliveries (
     pinned boolean not null default false,   -- a provider may have it: no other one may be asked
     digest_id uuid,               -- the delivery that carries this one in its digest
     event text,                   -- what a webhook tells: delivered · failed · read
+    webhook_id uuid,              -- whom it tells
+    news json,                    -- the delivery it tells of, as it was then
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint deliveries_pkey primary key (id),
@@ -312,6 +314,7 @@ create table if not exists deliveries (
     constraint deliveries_say_why check (reason <> '' or state not in ('canceled', 'suppressed', 'expired', 'failed', 'dead')),
     constraint deliveries_leased check (state not in ('queued', 'sending') or lease_until is not null)
 ) with (fillfactor = 70);
+alter table deliveries add column if not exists webhook_id uuid, add column if not exists news json;
 create index if not exists deliveries_due on deliveries (channel, priority, run_at) where state = 'pending';
 create index if not exists deliveries_leased on deliveries (lease_until) where state in ('queued', 'sending');
 create index if not exists deliveries_unknown on deliveries (run_at) where state = 'unknown';
@@ -321,6 +324,11 @@ create index if not exists deliveries_by_publication on deliveries (publication_
 create index if not exists deliveries_by_user on deliveries (tenant, user_id, channel, category, created_at);
 create unique index if not exists deliveries_once on deliveries (notification_id, publication_id, channel, address)
     where address is not null and event is null;
+-- a notification is told to be read once, however often it is read
+create unique index if not exists deliveries_told_read on deliveries (notification_id, publication_id, webhook_id)
+    where event = 'read';
+create index if not exists deliveries_of_webhook on deliveries (webhook_id, run_at)
+    where webhook_id is not null and state in ('pending', 'queued', 'sending');
 create index if not exists deliveries_by_provider on deliveries (provider, provider_id) where provider_id is not null;
 
 -- One request to a provider: written before it is made, finished with its answer.
@@ -376,12 +384,96 @@ create table if not exists webhooks (
     id uuid not null default gen_random_uuid(),
     tenant text not null,
     url text not null,
-    secret text not null,
+    secret text not null,         -- signs what is told; forgotten when the endpoint is deleted
     events text[] not null,
+    -- active → disabled (it answered 410) · deleted; disabled → deleted. Only what is active is told anything.
+    state text not null default 'active',
     created_at timestamptz not null default now(),
-    constraint webhooks_pkey primary key (id)
+    constraint webhooks_pkey primary key (id),
+    constraint webhooks_state_known check (state in ('active', 'disabled', 'deleted'))
 );
+alter table webhooks add column if not exists state text not null default 'active';
 create index if not exists webhooks_by_tenant on webhooks (tenant);
+
+-- A "mark all as read" that a webhook wants to hear of: it moved one number, which notifications that was the relay finds
+-- out afterwards, in steps.
+create table if not exists read_marks (
+    id bigint generated always as identity,
+    tenant text not null,
+    user_id text not null,
+    above bigint not null,        -- the watermark before
+    up_to bigint not null,        -- and after
+    reached bigint not null,      -- everything whose last change is at or below it has been looked at
+    marked_at timestamptz not null default now(),
+    constraint read_marks_pkey primary key (id)
+);
+
+-- What a delivery or a notification has become is told by the transaction that makes it so: no event without its fact,
+-- no fact without its event. A delivery that is itself an event tells nothing.
+create or replace function tell_of_delivery() returns trigger language plpgsql as $$
+declare
+    happened text := case new.state when 'delivered' then 'delivered' else 'failed' end;
+begin
+    insert into deliveries (tenant, user_id, notification_id, publication_id, category, channel, priority, event,
+        webhook_id, news)
+    select new.tenant, new.user_id, new.notification_id, new.publication_id, new.category, 'webhook', 3, happened, w.id,
+        json_build_object('id', 'dlv_' || replace(new.id::text, '-', ''), 'channel', new.channel, 'state', new.state,
+            'reason', new.reason, 'provider', new.provider, 'provider_id', new.provider_id)
+    from webhooks w where w.tenant = new.tenant and w.state = 'active' and happened = any (w.events);
+    return null;
+end
+$$;
+create or replace trigger deliveries_tell after update of state on deliveries for each row
+    when (new.event is null and new.state is distinct from old.state and new.state in ('delivered', 'failed', 'dead'))
+    execute function tell_of_delivery();
+
+create or replace function tell_of_read() returns trigger language plpgsql as $$
+begin
+    insert into deliveries (tenant, user_id, notification_id, publication_id, category, channel, priority, event,
+        webhook_id)
+    select new.tenant, new.user_id, new.id, new.publication_id, new.category, 'webhook', 3, 'read', w.id
+    from webhooks w where w.tenant = new.tenant and w.state = 'active' and 'read' = any (w.events)
+    on conflict do nothing;
+    return null;
+end
+$$;
+create or replace trigger notifications_tell after update of read_at on notifications for each row
+    when (old.read_at is null and new.read_at is not null)
+    execute function tell_of_read();
+
+-- Tell of what the oldest mark made read, at most so many changes of the inbox; returns how many it looked at. What was
+-- changed since lies ahead, where the next step finds it.
+drop function if exists tell_of_mark;
+create function tell_of_mark(most integer) returns integer language plpgsql as $$
+declare
+    mark read_marks;
+    looked integer;
+    top bigint;
+begin
+    select m.* into mark from read_marks m order by m.id limit 1 for update skip locked;
+    if mark.id is null then
+        return 0;
+    end if;
+    with change as materialized (
+        select n.* from notifications n
+        where n.tenant = mark.tenant and n.user_id = mark.user_id and n.seq > mark.reached order by n.seq limit most
+    ), told as (
+        insert into deliveries (tenant, user_id, notification_id, publication_id, category, channel, priority, event,
+            webhook_id, created_at)
+        select c.tenant, c.user_id, c.id, c.publication_id, c.category, 'webhook', 3, 'read', w.id, mark.marked_at
+        from change c join webhooks w on w.tenant = c.tenant and w.state = 'active' and 'read' = any (w.events)
+        where c.read_at is null and c.read_seq > mark.above and c.read_seq <= mark.up_to and not c.removed
+        on conflict do nothing
+    )
+    select count(*), max(c.seq) into looked, top from change c;
+    if looked < most then
+        delete from read_marks m where m.id = mark.id;
+    else
+        update read_marks m set reached = top where m.id = mark.id;
+    end if;
+    return looked;
+end
+$$;
 
 -- Give the publications of a publish their deliveries. An address is found when one is claimed, so that a push goes to
 -- the devices a user has then. Escalations count from the publish, or from `send_at`.
@@ -457,8 +549,10 @@ select d.*, clock_timestamp() as decided_at, n.content, n.created_at as publishe
         where t.tenant = d.tenant and t.category = coalesce(b.options ->> 'template', d.category)
             and t.channel = d.channel and t.locale in (u.locale, split_part(u.locale, '-', 1), 'en')
         order by array_position(array[u.locale, split_part(u.locale, '-', 1), 'en'], t.locale), t.version desc
-        limit 1) as template
+        limit 1) as template,
+    w.url as webhook_url, w.secret as webhook_secret, w.state as webhook_state
 from deliveries d
+left join webhooks w on w.id = d.webhook_id
 left join notifications n on n.id = d.notification_id
 left join inboxes i on i.tenant = d.tenant and i.user_id = d.user_id
 left join publications b on b.id = d.publication_id
@@ -771,6 +865,12 @@ begin
         update inboxes i set last_seq = box.last_seq, unread = box.unread, unseen = box.unseen,
             read_seq = box.read_seq, seen_seq = box.seen_seq, changed_seq = box.last_seq, change = wanted
         where i.tenant = for_tenant and i.user_id = for_user;
+        if wanted = 'read_all' then  -- who wants to hear of it hears later: this stays one step
+            insert into read_marks (tenant, user_id, above, up_to, reached)
+            select for_tenant, for_user, was.read_seq, box.read_seq, was.read_seq
+            where exists (select from webhooks w
+                where w.tenant = for_tenant and w.state = 'active' and 'read' = any (w.events));
+        end if;
     else
         box := was;
     end if;

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 
+from delivery.destination import Endpoint
 from delivery.policy import Facts
 from delivery.preference import Category, Throttle
 from delivery.quiet import QuietHours
@@ -77,10 +78,19 @@ class Case:
     def address(self) -> str | None:
         """Where it goes: fixed earlier, or the user's address now. A device counts only while it is the user's."""
         fixed: str | None = self.row["address"]
+        if self.channel == "webhook":
+            return None if self.endpoint is None else self.endpoint.url
         if self.channel == "push":
             tokens = [token for token, _ in self.devices]
             return (fixed if fixed in tokens else None) if fixed else next(iter(tokens), None)
         return fixed or self.row.get({"email": "email", "sms": "phone"}.get(self.channel, ""))
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where a producer hears of it, if it is still to be told."""
+        if self.row["webhook_state"] != "active":
+            return None
+        return Endpoint(self.row["webhook_id"], self.row["webhook_url"], self.row["webhook_secret"])
 
     def facts(self) -> Facts:
         """Say it as the policy asks for it."""

@@ -56,7 +56,7 @@ class DeliverySettings(Shared):
     rate_limit_smtp: str = Field("1000/second", description="e-mails by SMTP")
     rate_limit_twilio: str = Field("1000/second", description="messages to Twilio")
     rate_limit_fcm: str = Field("10000/second", description="messages to FCM")
-    rate_limit_webhook: str = Field("1000/second", description="outbound webhooks")
+    rate_limit_webhook: str = Field("1000/second", description="webhooks to producers")
 
     @field_validator(*RATES)
     @classmethod

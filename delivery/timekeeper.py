@@ -39,6 +39,7 @@ class Timekeeper:
         woken = await self._timers.change_due("unsnoozed")
         expired = await self._timers.change_due("expired")
         await self._timers.expire_deliveries()
+        await self._timers.tell_of_reading()
         await self._tell([*fired, *woken, *expired])
         if time.monotonic() >= self._housekeeping_at:
             self._housekeeping_at = time.monotonic() + HOUSEKEEPING_SECONDS

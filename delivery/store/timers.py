@@ -14,6 +14,7 @@ from hub.store import Database
 from hub.store.publications import Stored
 
 BATCH = 200
+MARKED = 1000
 
 
 class Timers:
@@ -43,6 +44,10 @@ class Timers:
             "update deliveries set state = 'expired', reason = 'expired', updated_at = now() where id in (select id"
             " from deliveries where state = 'pending' and expires_at <= now() limit 1000 for update skip locked)"
         )
+
+    async def tell_of_reading(self) -> None:
+        """Tell producers of what was marked as read all at once, step by step."""
+        await self._database.fetch("select tell_of_mark($1)", MARKED)
 
     async def retain(self) -> None:
         """Let notifications expire that are older than their category keeps them."""
