@@ -35,12 +35,15 @@ create table if not exists inboxes (
     -- the last change of the inbox as a whole, so that it takes its place in the change feed like a notification's
     changed_seq bigint not null default 0,
     change text not null default 'seen',
+    -- tombstones at or below it may have been purged: whoever was away since before that reloads
+    purged_seq bigint not null default 0,
     created_at timestamptz not null default now(),
     constraint inboxes_pkey primary key (tenant, user_id),
     constraint inboxes_counts_hold check (unread >= 0 and unseen >= 0),
     constraint inboxes_watermarks_hold check (read_seq <= last_seq and seen_seq <= last_seq and changed_seq <= last_seq),
     constraint inboxes_change_known check (change in ('read_all', 'seen'))
 ) with (fillfactor = 70);  -- room for the heap-only updates every change makes
+alter table inboxes add column if not exists purged_seq bigint not null default 0;
 
 
 -- Publications -------------------------------------------------------------------------------------------------------
@@ -126,6 +129,7 @@ create table if not exists notifications (
     archived_at timestamptz,
     snoozed_until timestamptz,
     expires_at timestamptz,
+    removed_at timestamptz,               -- since when it is a tombstone
     removed boolean not null generated always as (change in ('deleted', 'expired', 'recalled')) stored,
     -- listed and counted: neither put away nor gone
     active boolean not null generated always as (
@@ -134,6 +138,7 @@ create table if not exists notifications (
     constraint notifications_change_known check (change in ('created', 'updated', 'read', 'unread', 'archived',
         'unarchived', 'snoozed', 'unsnoozed', 'expired', 'recalled', 'deleted'))
 );
+alter table notifications add column if not exists removed_at timestamptz;
 create unique index if not exists notifications_by_change on notifications (tenant, user_id, seq);
 create unique index if not exists notifications_active on notifications (tenant, user_id, created_seq) where active;
 -- with the category, so that counting by it reads the index alone
@@ -329,6 +334,8 @@ create unique index if not exists deliveries_told_read on deliveries (notificati
     where event = 'read';
 create index if not exists deliveries_of_webhook on deliveries (webhook_id, run_at)
     where webhook_id is not null and state in ('pending', 'queued', 'sending');
+-- the oldest lie together, so a few pages of summary find what is to be purged
+create index if not exists deliveries_by_age on deliveries using brin (created_at);
 create index if not exists deliveries_by_provider on deliveries (provider, provider_id) where provider_id is not null;
 
 -- One request to a provider: written before it is made, finished with its answer.
@@ -815,7 +822,8 @@ begin
             n.seq := box.last_seq;
             update notifications o set seq = n.seq, read_seq = n.read_seq, change = n.change, seen = n.seen,
                 read_at = n.read_at, archived_at = n.archived_at, snoozed_until = n.snoozed_until,
-                collapse_key = n.collapse_key
+                collapse_key = n.collapse_key,
+                removed_at = case when wanted in ('deleted', 'expired', 'recalled') then now() end
             where o.id = n.id returning o.* into n;
             box.unread := box.unread + (n.active and n.read_at is null and n.read_seq > box.read_seq)::integer
                 - (was.active and was.read_at is null and was.read_seq > box.read_seq)::integer;
@@ -951,3 +959,94 @@ create index if not exists notifications_waking on notifications (snoozed_until)
     where snoozed_until is not null and not removed;
 create index if not exists notifications_expiring on notifications (expires_at)
     where expires_at is not null and not removed;
+
+
+-- What is not kept for ever -------------------------------------------------------------------------------------------
+
+-- How far a sweep has come: it walks through a table in the order of its ids, hence of their age, some rows at a time,
+-- and rests at the end. So nothing needs an index by age, and no step is long.
+create table if not exists sweeps (
+    name text not null,
+    reached uuid not null default '00000000-0000-0000-0000-000000000000',
+    rests_until timestamptz not null default now(),
+    constraint sweeps_pkey primary key (name)
+);
+insert into sweeps (name) values ('notifications'), ('publications') on conflict do nothing;
+
+-- Take one step through the notifications: what its category keeps no longer becomes due to expire, live; tombstones
+-- that everybody had time to hear of are purged, under their inbox's lock, which is not waited for. Counts do not change:
+-- a tombstone is in none. Returns how many were looked at; 0 while it rests or another relay is at it.
+drop function if exists sweep_notifications;
+create function sweep_notifications(most integer, tombstone_days integer) returns integer language plpgsql as $$
+declare
+    walk sweeps;
+    step uuid[];
+begin
+    select w.* into walk from sweeps w where w.name = 'notifications' and w.rests_until <= now() for update skip locked;
+    if walk.name is null then
+        return 0;
+    end if;
+    step := array(select n.id from notifications n where n.id > walk.reached order by n.id limit most);
+
+    update notifications set expires_at = now()
+    where id in (
+        select n.id from notifications n join categories c on c.tenant = n.tenant and c.name = n.category
+        where n.id = any (step) and not n.removed and (n.expires_at is null or n.expires_at > now())
+            and n.created_at < now() - c.retention_days * interval '1 day'
+        for update of n skip locked);
+
+    with old as materialized (
+        select n.id, n.tenant, n.user_id from notifications n
+        where n.id = any (step) and n.removed
+            and coalesce(n.removed_at, n.created_at) < now() - tombstone_days * interval '1 day'
+    ), box as materialized (
+        select i.tenant, i.user_id from inboxes i
+        where (i.tenant, i.user_id) in (select o.tenant, o.user_id from old o)
+        order by i.tenant, i.user_id for update skip locked
+    ), gone as (
+        delete from notifications n using old o, box b
+        where n.id = o.id and n.removed and b.tenant = o.tenant and b.user_id = o.user_id
+        returning n.tenant, n.user_id, n.seq
+    )
+    update inboxes i set purged_seq = greatest(i.purged_seq, g.top)
+    from (select tenant, user_id, max(seq) as top from gone group by tenant, user_id) g
+    where i.tenant = g.tenant and i.user_id = g.user_id;
+
+    update sweeps w set
+        reached = case when cardinality(step) < most then '00000000-0000-0000-0000-000000000000' else step[most] end,
+        rests_until = case when cardinality(step) < most then now() + interval '10 minutes' else now() end
+    where w.name = walk.name;
+    return cardinality(step);
+end
+$$;
+
+-- Take one step through the publications: those of which nothing is left, neither a notification nor a delivery, go.
+drop function if exists sweep_publications;
+create function sweep_publications(most integer, days integer) returns integer language plpgsql as $$
+declare
+    walk sweeps;
+    step uuid[];
+begin
+    select w.* into walk from sweeps w where w.name = 'publications' and w.rests_until <= now() for update skip locked;
+    if walk.name is null then
+        return 0;
+    end if;
+    step := array(select b.id from publications b where b.id > walk.reached order by b.id limit most);
+
+    with gone as (
+        delete from publications b
+        where b.id = any (step) and b.status <> 'scheduled' and b.created_at < now() - days * interval '1 day'
+            and not exists (select from notifications n where n.id = any (b.notification_ids))
+            and not exists (select from deliveries d where d.publication_id = b.id)
+            and not exists (select from schedules s where s.id = b.id and s.send_at > now() - days * interval '1 day')
+        returning b.id
+    )
+    delete from schedules s using gone g where s.id = g.id;
+
+    update sweeps w set
+        reached = case when cardinality(step) < most then '00000000-0000-0000-0000-000000000000' else step[most] end,
+        rests_until = case when cardinality(step) < most then now() + interval '1 hour' else now() end
+    where w.name = walk.name;
+    return cardinality(step);
+end
+$$;

@@ -16,7 +16,7 @@ from hub.store.listing import INBOX, ITEM, PAGE, UNREAD_BY_CATEGORY, Filter
 from hub.store.publications import Stored
 
 _OPEN = f"""
-select {INBOX}, i.changed_seq, i.change as inbox_change, n.part, {ITEM}
+select {INBOX}, i.changed_seq, i.change as inbox_change, i.purged_seq, n.part, {ITEM}
 from inboxes i
 left join lateral (
     (select 'change' as part, c.* from notifications c
@@ -72,7 +72,10 @@ class Inboxes:
         self._database = database
 
     async def open(self, key: UserKey, *, since: int | None, limit: int, items: int = 0) -> Snapshot:
-        """Read the inbox, at most `limit` changes above `since`, and its newest `items`; create it if it is new."""
+        """Read the inbox, the changes above `since`, and its newest `items`; create it if it is new.
+
+        There are no changes to be had if they are more than `limit`, or if some of them may have been purged.
+        """
         read = (_OPEN, key.tenant, key.user, since or 0, 0 if since is None else limit + 1, items)
         rows = await self._database.fetch(*read)
         if not rows:
@@ -84,7 +87,8 @@ class Inboxes:
         changed = [_notification(row) for row in rows if row["part"] == "change"]
         whole = (first["changed_seq"], first["inbox_change"]) if first["changed_seq"] > (since or 0) else None
         newest = [_notification(row) for row in rows if row["part"] == "item"]
-        return Snapshot(Changes(_counts(first), changed if len(changed) <= limit else None, whole), newest)
+        is_whole = len(changed) <= limit and (since is None or since >= first["purged_seq"])
+        return Snapshot(Changes(_counts(first), changed if is_whole else None, whole), newest)
 
     async def positions(self, keys: Iterable[UserKey]) -> dict[UserKey, Cursor]:
         """Look up how far the inboxes of many users are, in one statement."""

@@ -116,6 +116,7 @@ def delivery_settings(delivery_url, services):
 async def office(delivery_settings, providers):
     database = await Database(delivery_settings).open()
     await database.fetch(f"truncate {', '.join(TABLES.split())}")
+    await database.fetch("update sweeps set reached = '00000000-0000-0000-0000-000000000000', rests_until = now()")
     known = {"email": [providers.resend], "sms": [providers.twilio], "push": [providers.fcm]}
     webhooks = Webhooks(delivery_settings)
     edges = Edges(known, webhooks)

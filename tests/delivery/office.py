@@ -13,10 +13,12 @@ import orjson
 from delivery.claim import Judge
 from delivery.config import DeliverySettings
 from delivery.edges import Edges
+from delivery.housekeeping import Housekeeper
 from delivery.jobs import Jobs
 from delivery.render import Renderer
 from delivery.store.claims import Claims
 from delivery.store.outcomes import Outcomes
+from delivery.store.retention import Retention, Terms
 from delivery.store.ringing import Ringing, Share, Slot
 from delivery.store.timers import Timers
 from hub.store import Database, Inboxes, Publications
@@ -71,6 +73,10 @@ class Office:
                 f"{name}-device-{number}",
             )
         return name
+
+    def housekeeper(self) -> Housekeeper:
+        """Make a housekeeper that has not done anything yet."""
+        return Housekeeper(Retention(self.database, Terms()))
 
     async def publish(self, *users: str, channels=("email",), escalate=None, options=None, **fields):
         """Publish a notification; returns the publication."""

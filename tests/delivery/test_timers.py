@@ -21,7 +21,7 @@ def later(**delta):
 async def live(office, services):
     """A timekeeper, and what a node subscribed to a user hears of it."""
     client = redis.asyncio.Redis.from_url(services.redis_url)
-    timekeeper = Timekeeper(Timers(office.database), client, prefix="timers", idempotency_hours=24)
+    timekeeper = Timekeeper(Timers(office.database), client, office.housekeeper(), prefix="timers")
     yield timekeeper, client
     await client.aclose()
 
@@ -197,7 +197,7 @@ async def test_retention_lets_old_notifications_expire(office, live):
 async def test_timers_go_on_without_redis(office):
     """With Redis away the change is made; only the telling is left to the nodes' position check."""
     away = redis.asyncio.Redis.from_url("redis://127.0.0.1:9")
-    timekeeper = Timekeeper(Timers(office.database), away, prefix="timers", idempotency_hours=24)
+    timekeeper = Timekeeper(Timers(office.database), away, office.housekeeper(), prefix="timers")
     user = await office.user()
     await office.publish(user, channels=[], send_at=later(hours=1))
     await office.fetch("update schedules set send_at = now() - interval '1 second'")
