@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -22,9 +23,9 @@ from delivery.quiet import QuietHours
 PRIORITIES = ("critical", "high", "normal", "low")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
-    """One row of `delivery_facts`; `row` has its columns by name."""
+    """One row of `delivery_facts`; `row` has its columns by name. What is JSON is read once."""
 
     row: Mapping[str, Any]
 
@@ -49,22 +50,24 @@ class Case:
         """email, sms, push or webhook."""
         return str(self.row["channel"])
 
-    @property
+    @cached_property
     def content(self) -> dict[str, Any]:
         """The notification's constant part."""
-        return dict(orjson.loads(self.row["content"]))
+        content: dict[str, Any] = orjson.loads(self.row["content"])
+        return content
 
-    @property
+    @cached_property
     def options(self) -> dict[str, Any]:
         """What the producer said about rendering."""
-        return dict(orjson.loads(self.row["options"] or b"{}"))
+        options: dict[str, Any] = orjson.loads(self.row["options"] or b"{}")
+        return options
 
     @property
     def group(self) -> tuple[str, str, str, str]:
         """What shares a digest."""
         return self.row["tenant"], self.row["user_id"], self.channel, self.row["category"]
 
-    @property
+    @cached_property
     def devices(self) -> list[tuple[str, str]]:
         """The user's devices: token and kind."""
         return [(token, kind) for token, kind in orjson.loads(self.row["devices"] or b"[]")]

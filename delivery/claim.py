@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -159,4 +159,4 @@ def decision_json(decision: Decision) -> bytes:
 
 def message_json(message: Message) -> bytes:
     """Say a message as it is stored."""
-    return orjson.dumps(asdict(message))
+    return orjson.dumps(message)

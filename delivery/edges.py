@@ -91,7 +91,9 @@ def served(settings: DeliverySettings) -> dict[str, list[str]]:
 
 
 def _http(settings: DeliverySettings) -> Http:
-    return Http(total_seconds=settings.provider_timeout_seconds, connections=settings.job_deliveries * 2)
+    return Http(
+        total_seconds=settings.provider_timeout_seconds, connections=settings.job_deliveries * settings.worker_jobs
+    )
 
 
 def _resend(settings: DeliverySettings) -> Channel | None:

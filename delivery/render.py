@@ -90,13 +90,13 @@ class Renderer:
 
     def say(self, case: Case, others: Sequence[Case] = ()) -> Said:
         """Find the words."""
-        said = self._default(case, others)
+        saved = case.row["template"]
+        if others or saved is None:
+            said = self._default(case, others)
+        else:
+            said = self._fill(case, orjson.loads(saved), _variables(case))
         if others:
             return said
-        variables = _variables(case)
-        saved = case.row["template"]
-        if saved is not None:
-            said = self._fill(case, orjson.loads(saved), variables)
         override = (case.options.get("overrides") or {}).get(case.channel) or {}
         return Said(
             override.get("subject") or override.get("title") or said.title,

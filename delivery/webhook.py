@@ -37,7 +37,7 @@ class Webhooks:
         self._private = settings.webhook_private
         self._http = Http(
             total_seconds=settings.provider_timeout_seconds,
-            connections=settings.job_deliveries * 2,
+            connections=settings.job_deliveries * settings.worker_jobs,
             resolver=ThreadedResolver if self._private else PublicResolver,
             most_bytes=ANSWER_BYTES,
         )
