@@ -19,7 +19,7 @@ from hub.store.migration import migrate
 from tests.delivery.office import TABLES, Office
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
-TIMEOUT_SECONDS = 0.6
+TIMEOUT_SECONDS = 1.0
 
 
 class Providers:
