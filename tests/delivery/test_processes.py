@@ -1,18 +1,25 @@
 """Relay and worker as processes around RQ: everything arrives, whatever happens to Redis and to them."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
+import redis.asyncio
 from rq import Callback, Queue
 from rq.serializers import JSONSerializer
 
 from delivery.bell import Bell
 from delivery.outbox import Step
+from hub.identity import UserKey
+from hub.propagator import channel_name
+from hub.protocol import Frame
 from tests.delivery.crew import ROOT, Crew
 
 
@@ -38,7 +45,7 @@ def crew(office, services, providers):
         "log_level": "ERROR",
     }
     with Crew(**settings) as started:
-        started.redis = client
+        started.redis, started.url = client, url
         yield started
     client.close()
 
@@ -137,6 +144,50 @@ async def test_a_flood_of_low_priority_does_not_hold_up_critical(office, provide
     left = (await office.fetch("select count(*) from deliveries where state = 'pending'"))[0][0]
     assert left > 1000, "the flood should still be there"
     assert waited < 3
+
+
+async def test_what_is_due_happens_within_a_second_once_and_live(office, crew):
+    """Two relays: scheduled publishes, snoozes and expiries each bring one frame, at their time, to those connected."""
+    crew.start("relay")
+    crew.start("relay")
+    await at_work(office, 2)
+    due = datetime.now(UTC) + timedelta(seconds=2)
+    users = [UserKey("default", f"user-{number}") for number in range(10)]
+    for key in users:
+        await office.publish(key.user, channels=[], send_at=due)
+        await office.publish(key.user, channels=[], expires_at=due)
+        snoozed = await office.publish(key.user, channels=[])
+        await office.inboxes.change(key, [snoozed.receipts[0].id], "snoozed", due)
+    heard = await frames(crew.url, users, 3 * len(users))
+    said = [json.loads(frame.json) for frame, _ in heard]
+    assert sorted(frame["change"] for frame in said) == sorted(["created", "expired", "unsnoozed"] * len(users))
+    assert {frame["seq"] for frame in said} == {4, 5, 6}, "each under a number of its own, after the three before"
+    late = [at - due.timestamp() for _, at in heard]
+    assert min(late) >= 0
+    assert max(late) < 1
+    for key in users:
+        assert (await office.inboxes.counts(key))[1:4] == (6, 2, 2)
+
+
+async def at_work(office, count):
+    """Wait until so many processes have said that they are there."""
+    async with asyncio.timeout(20):
+        while (await office.fetch("select count(*) from heartbeats"))[0][0] < count:
+            await asyncio.sleep(0.02)
+
+
+async def frames(redis_url, users, count):
+    """Collect what the users' nodes hear, and when; after so many there must be silence."""
+    heard = []
+    async with redis.asyncio.Redis.from_url(redis_url) as client, client.pubsub() as pubsub:
+        await pubsub.subscribe(*(channel_name("hub", key) for key in users))
+        async with asyncio.timeout(15):
+            while len(heard) < count:
+                message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=1)
+                if message is not None:
+                    heard.append((Frame.unpack(message["data"]), time.time()))
+        assert await pubsub.get_message(ignore_subscribe_messages=True, timeout=0.5) is None
+    return heard
 
 
 def test_bad_settings_stop_the_start_with_their_names():
