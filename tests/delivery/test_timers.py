@@ -177,9 +177,9 @@ async def test_a_locked_inbox_does_not_hold_up_the_others(office):
     assert [one.key.user for one in await office.timers.change_due("expired")] == [busy]
 
 
-async def test_retention_lets_old_notifications_expire(office, live):
-    """What is older than its category keeps is taken away, nothing else."""
-    timekeeper, _ = live
+async def test_retention_lets_old_notifications_expire_live(office, live):
+    """What is older than its category keeps is taken away, nothing else, and those connected see it go."""
+    timekeeper, client = live
     user = await office.user()
     await office.fetch(
         "insert into categories (tenant, name, title, retention_days) values ('default', 'order.shipped', 'Orders', 30)"
@@ -188,8 +188,14 @@ async def test_retention_lets_old_notifications_expire(office, live):
     await office.publish(user, channels=[], category="other")
     await office.publish(user, channels=[])
     await office.fetch("update notifications set created_at = now() - interval '31 days' where created_seq <= 2")
-    await timekeeper.turn()
-    await timekeeper.turn()
+
+    async def turn_twice():
+        await timekeeper.turn()
+        await timekeeper.turn()
+
+    (frame,) = await frames_of(client, user, turn_twice, 1)
+    assert b'"change":"expired"' in frame.json
+    assert await inbox(office, user) == (4, 2)
     left = await office.fetch("select created_seq from notifications where active order by 1")
     assert [row[0] for row in left] == [2, 3]
 

@@ -11,6 +11,7 @@ from delivery.outbox import Step
 from hub.identity import UserKey
 from hub.store.deliveries import Deliveries
 from hub.store.endpoints import Endpoints
+from hub.store.retractions import Retractions
 from tests.delivery.producer import Producer, listen, verify
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -332,6 +333,18 @@ async def test_a_failing_endpoint_is_left_alone_and_holds_up_nobody(office, prod
         assert len(good.heard) == 5
     health = await office.fetch("select name from providers where closed_until > now()")
     assert [row[0] for row in health] == [f"webhook:{bad.id.hex}"]
+
+
+async def test_what_was_read_is_told_although_it_is_recalled(office, producer):
+    """A recall ends what was to reach the user, not what the producer is to hear."""
+    await endpoint(office, producer)
+    outcome = await office.publish("reader", channels=[])
+    id = outcome.receipts[0].id
+    await office.inboxes.change(UserKey("default", "reader"), [id], "read")
+    await office.inboxes.recall("default", outcome.id, [id])
+    await Retractions(office.database).end_deliveries("default", outcome.id, [id])
+    await office.turn()
+    assert [heard.event["type"] for heard in producer.heard] == ["notification.read"]
 
 
 async def test_an_event_of_an_erased_user_is_not_told(office, producer):
