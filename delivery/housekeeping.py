@@ -40,6 +40,7 @@ class Housekeeper:
             retention.sweep_publications,
             retention.forget_keys,
             retention.forget_deliveries,
+            retention.forget_endpoints,
         )
         self._chores = [Chore(step) for step in steps]
 

@@ -32,6 +32,20 @@ delete from idempotency_keys k using (
 where k.tenant = old.tenant and k.producer = old.producer and k.key = old.key returning k.key
 """
 
+_ORPHANS = """
+update deliveries d set state = 'canceled', reason = 'endpoint_deleted', updated_at = now()
+where d.id in (
+    select o.id from deliveries o left join webhooks w on w.id = o.webhook_id
+    where o.webhook_id is not null and o.state = 'pending' and (w.id is null or w.state = 'deleted')
+    limit $1 for update of o skip locked)
+returning d.id
+"""
+_ENDPOINTS = """
+delete from webhooks w where w.state = 'deleted' and not exists (
+    select from deliveries d where d.webhook_id = w.id and d.state in ('pending', 'queued', 'sending'))
+returning w.id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -64,6 +78,12 @@ class Retention:
     async def forget_deliveries(self) -> int:
         """Drop deliveries that ended long ago, with their attempts and what providers said of them."""
         return len(await self._database.fetch(_DELIVERIES, float(self._terms.delivery_days), CHUNK))
+
+    async def forget_endpoints(self) -> int:
+        """Cancel what a deleted endpoint was still to be told, tried again or replayed, then forget the endpoint."""
+        canceled = await self._database.fetch(_ORPHANS, CHUNK)
+        await self._database.fetch(_ENDPOINTS)
+        return len(canceled)
 
     async def _count(self, sql: str, *arguments: object) -> int:
         rows = await self._database.fetch(sql, *arguments)

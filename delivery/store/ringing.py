@@ -68,7 +68,7 @@ with due as (
         select w.id, case when p.failures >= $6 then 1 else $7 end - (select count(*) from deliveries q
             where q.webhook_id = w.id and q.state in ('queued', 'sending')) as room
         from webhooks w left join providers p on p.name = 'webhook:' || replace(w.id::text, '-', '')
-        where p.closed_until is null or p.closed_until <= now()
+        where w.state <> 'deleted' and (p.closed_until is null or p.closed_until <= now())
     ) w
     cross join lateral (
         select o.id from deliveries o

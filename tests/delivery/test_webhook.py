@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from delivery.outbox import Step
+from delivery.store.retention import Retention, Terms
 from hub.identity import UserKey
 from hub.store.deliveries import Deliveries
 from hub.store.endpoints import Endpoints
@@ -284,6 +285,22 @@ async def test_a_deleted_endpoint_is_told_nothing_more(office, providers, produc
     assert (event["state"], event["reason"]) == ("canceled", "endpoint_deleted")
     assert producer.heard == []
     assert (await office.fetch("select secret from webhooks"))[0][0] == ""
+
+
+async def test_nothing_waits_for_ever_for_a_deleted_endpoint(office, providers, producer):
+    """What comes back from a worker, or is replayed, after its endpoint was deleted is canceled; then that is gone."""
+    made = await endpoint(office, producer)
+    await fail(office, providers)
+    await Endpoints(office.database).delete("default", made.id)
+    await office.fetch("update deliveries set state = 'pending', reason = '', run_at = now() where channel = 'webhook'")
+    assert await office.turn() == 0
+    keeping = Retention(office.database, Terms())
+    assert [await keeping.forget_endpoints() for _ in range(2)] == [1, 0]
+    event = await office.delivery(channel="webhook")
+    assert (event["state"], event["reason"]) == ("canceled", "endpoint_deleted")
+    assert await office.fetch("select from webhooks") == []
+    await office.fetch("update deliveries set state = 'pending' where channel = 'webhook'")
+    assert await keeping.forget_endpoints() == 1, "the endpoint is not even there any more"
 
 
 async def test_a_worker_that_dies_while_telling_leaves_it_to_the_next(office, providers, producer):
