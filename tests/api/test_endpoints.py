@@ -3,12 +3,15 @@
 from base64 import b64decode
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from hub.api.told import SIGNED
 from hub.notification import new_id
 from hub.store.endpoints import MOST
-from tests.api.calls import pointers
+from tests.api.calls import DOCUMENT, pointers
 
 URL = "https://shop.example.com/hub"
+DATA = {"notification_id": "ntf_1", "publication_id": "pub_1", "user_id": "ada", "category": "order.shipped"}
 
 
 @pytest.fixture
@@ -88,6 +91,22 @@ async def test_endpoints_of_another_tenant_do_not_exist(api, service):
         assert [answer.status_code for answer in answers] == [404, 404]
         assert made.json()["id"] not in (await stranger.get("/v1/webhook-endpoints")).text
     assert (await service.get(made.headers["location"])).status_code == 200
+
+
+def test_what_endpoints_are_told_is_in_the_document():
+    """The body, its headers and what their answers mean stand under `webhooks`; an event of each kind is valid."""
+    told = DOCUMENT["webhooks"]["event"]["post"]
+    assert [header["name"] for header in told["parameters"]] == list(SIGNED)
+    schema = told["requestBody"]["content"]["application/json"]["schema"] | {"components": DOCUMENT["components"]}
+    about = {"id": "dlv_1", "channel": "sms", "state": "dead", "reason": "x", "provider": None, "provider_id": None}
+    for kind, delivery in (("failed", about), ("delivered", about | {"state": "delivered"}), ("read", None)):
+        said = {
+            "type": f"notification.{kind}",
+            "timestamp": "2026-11-28T13:00:00Z",
+            "data": DATA | {"delivery": delivery},
+        }
+        assert list(Draft202012Validator(schema).iter_errors(said)) == []
+    assert list(Draft202012Validator(schema).iter_errors({"type": "notification.opened"}))
 
 
 async def test_managing_endpoints_takes_the_admin_scope(api):

@@ -9,6 +9,7 @@ import pytest
 
 from delivery.outbox import Step
 from delivery.store.retention import Retention, Terms
+from hub.api.told import EventTold
 from hub.identity import UserKey
 from hub.store.deliveries import Deliveries
 from hub.store.endpoints import Endpoints
@@ -57,6 +58,7 @@ async def test_a_failure_is_told_signed_and_whole(office, providers, producer):
     assert heard.headers["content-type"] == "application/json"
     assert (event["state"], event["attempts"], event["event"]) == ("sent", 1, "failed")
     said = heard.event
+    EventTold.model_validate_json(heard.body, extra="forbid")
     assert datetime.fromisoformat(said.pop("timestamp")) == event["created_at"].astimezone(UTC)
     assert said == {
         "type": "notification.failed",
@@ -132,6 +134,7 @@ async def test_reading_is_told_once(office, producer):
     assert heard.event["type"] == "notification.read"
     assert heard.event["data"]["notification_id"] == f"ntf_{outcome.receipts[0].id.hex}"
     assert heard.event["data"]["delivery"] is None
+    EventTold.model_validate_json(heard.body, extra="forbid")
 
 
 async def test_reading_all_at_once_is_told_of_each_afterwards(office, producer):
