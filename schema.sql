@@ -1,4 +1,4 @@
--- schema version: 3
+-- schema version: 4
 --
 -- The hub's data model, whole. `hub migrate` applies this file under an advisory lock whenever its version is above the
 -- one recorded in `schema_version`; every statement is written so that applying it again changes nothing.
@@ -35,12 +35,15 @@ create table if not exists inboxes (
     -- the last change of the inbox as a whole, so that it takes its place in the change feed like a notification's
     changed_seq bigint not null default 0,
     change text not null default 'seen',
+    -- tombstones at or below it may have been purged: whoever was away since before that reloads
+    purged_seq bigint not null default 0,
     created_at timestamptz not null default now(),
     constraint inboxes_pkey primary key (tenant, user_id),
     constraint inboxes_counts_hold check (unread >= 0 and unseen >= 0),
     constraint inboxes_watermarks_hold check (read_seq <= last_seq and seen_seq <= last_seq and changed_seq <= last_seq),
     constraint inboxes_change_known check (change in ('read_all', 'seen'))
 ) with (fillfactor = 70);  -- room for the heap-only updates every change makes
+alter table inboxes add column if not exists purged_seq bigint not null default 0;
 
 
 -- Publications -------------------------------------------------------------------------------------------------------
@@ -126,6 +129,7 @@ create table if not exists notifications (
     archived_at timestamptz,
     snoozed_until timestamptz,
     expires_at timestamptz,
+    removed_at timestamptz,               -- since when it is a tombstone
     removed boolean not null generated always as (change in ('deleted', 'expired', 'recalled')) stored,
     -- listed and counted: neither put away nor gone
     active boolean not null generated always as (
@@ -134,6 +138,7 @@ create table if not exists notifications (
     constraint notifications_change_known check (change in ('created', 'updated', 'read', 'unread', 'archived',
         'unarchived', 'snoozed', 'unsnoozed', 'expired', 'recalled', 'deleted'))
 );
+alter table notifications add column if not exists removed_at timestamptz;
 create unique index if not exists notifications_by_change on notifications (tenant, user_id, seq);
 create unique index if not exists notifications_active on notifications (tenant, user_id, created_seq) where active;
 -- with the category, so that counting by it reads the index alone
@@ -304,6 +309,8 @@ create table if not exists deliveries (
     pinned boolean not null default false,   -- a provider may have it: no other one may be asked
     digest_id uuid,               -- the delivery that carries this one in its digest
     event text,                   -- what a webhook tells: delivered · failed · read
+    webhook_id uuid,              -- whom it tells
+    news json,                    -- the delivery it tells of, as it was then
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint deliveries_pkey primary key (id),
@@ -312,6 +319,7 @@ create table if not exists deliveries (
     constraint deliveries_say_why check (reason <> '' or state not in ('canceled', 'suppressed', 'expired', 'failed', 'dead')),
     constraint deliveries_leased check (state not in ('queued', 'sending') or lease_until is not null)
 ) with (fillfactor = 70);
+alter table deliveries add column if not exists webhook_id uuid, add column if not exists news json;
 create index if not exists deliveries_due on deliveries (channel, priority, run_at) where state = 'pending';
 create index if not exists deliveries_leased on deliveries (lease_until) where state in ('queued', 'sending');
 create index if not exists deliveries_unknown on deliveries (run_at) where state = 'unknown';
@@ -321,6 +329,13 @@ create index if not exists deliveries_by_publication on deliveries (publication_
 create index if not exists deliveries_by_user on deliveries (tenant, user_id, channel, category, created_at);
 create unique index if not exists deliveries_once on deliveries (notification_id, publication_id, channel, address)
     where address is not null and event is null;
+-- a notification is told to be read once, however often it is read
+create unique index if not exists deliveries_told_read on deliveries (notification_id, publication_id, webhook_id)
+    where event = 'read';
+create index if not exists deliveries_of_webhook on deliveries (webhook_id, run_at)
+    where webhook_id is not null and state in ('pending', 'queued', 'sending');
+-- the oldest lie together, so a few pages of summary find what is to be purged
+create index if not exists deliveries_by_age on deliveries using brin (created_at);
 create index if not exists deliveries_by_provider on deliveries (provider, provider_id) where provider_id is not null;
 
 -- One request to a provider: written before it is made, finished with its answer.
@@ -376,12 +391,96 @@ create table if not exists webhooks (
     id uuid not null default gen_random_uuid(),
     tenant text not null,
     url text not null,
-    secret text not null,
+    secret text not null,         -- signs what is told; forgotten when the endpoint is deleted
     events text[] not null,
+    -- active → disabled (it answered 410) · deleted; disabled → deleted. Only what is active is told anything.
+    state text not null default 'active',
     created_at timestamptz not null default now(),
-    constraint webhooks_pkey primary key (id)
+    constraint webhooks_pkey primary key (id),
+    constraint webhooks_state_known check (state in ('active', 'disabled', 'deleted'))
 );
+alter table webhooks add column if not exists state text not null default 'active';
 create index if not exists webhooks_by_tenant on webhooks (tenant);
+
+-- A "mark all as read" that a webhook wants to hear of: it moved one number, which notifications that was the relay finds
+-- out afterwards, in steps.
+create table if not exists read_marks (
+    id bigint generated always as identity,
+    tenant text not null,
+    user_id text not null,
+    above bigint not null,        -- the watermark before
+    up_to bigint not null,        -- and after
+    reached bigint not null,      -- everything whose last change is at or below it has been looked at
+    marked_at timestamptz not null default now(),
+    constraint read_marks_pkey primary key (id)
+);
+
+-- What a delivery or a notification has become is told by the transaction that makes it so: no event without its fact,
+-- no fact without its event. A delivery that is itself an event tells nothing.
+create or replace function tell_of_delivery() returns trigger language plpgsql as $$
+declare
+    happened text := case new.state when 'delivered' then 'delivered' else 'failed' end;
+begin
+    insert into deliveries (tenant, user_id, notification_id, publication_id, category, channel, priority, event,
+        webhook_id, news)
+    select new.tenant, new.user_id, new.notification_id, new.publication_id, new.category, 'webhook', 3, happened, w.id,
+        json_build_object('id', 'dlv_' || replace(new.id::text, '-', ''), 'channel', new.channel, 'state', new.state,
+            'reason', new.reason, 'provider', new.provider, 'provider_id', new.provider_id)
+    from webhooks w where w.tenant = new.tenant and w.state = 'active' and happened = any (w.events);
+    return null;
+end
+$$;
+create or replace trigger deliveries_tell after update of state on deliveries for each row
+    when (new.event is null and new.state is distinct from old.state and new.state in ('delivered', 'failed', 'dead'))
+    execute function tell_of_delivery();
+
+create or replace function tell_of_read() returns trigger language plpgsql as $$
+begin
+    insert into deliveries (tenant, user_id, notification_id, publication_id, category, channel, priority, event,
+        webhook_id)
+    select new.tenant, new.user_id, new.id, new.publication_id, new.category, 'webhook', 3, 'read', w.id
+    from webhooks w where w.tenant = new.tenant and w.state = 'active' and 'read' = any (w.events)
+    on conflict do nothing;
+    return null;
+end
+$$;
+create or replace trigger notifications_tell after update of read_at on notifications for each row
+    when (old.read_at is null and new.read_at is not null)
+    execute function tell_of_read();
+
+-- Tell of what the oldest mark made read, at most so many changes of the inbox; returns how many it looked at. What was
+-- changed since lies ahead, where the next step finds it.
+drop function if exists tell_of_mark;
+create function tell_of_mark(most integer) returns integer language plpgsql as $$
+declare
+    mark read_marks;
+    looked integer;
+    top bigint;
+begin
+    select m.* into mark from read_marks m order by m.id limit 1 for update skip locked;
+    if mark.id is null then
+        return 0;
+    end if;
+    with change as materialized (
+        select n.* from notifications n
+        where n.tenant = mark.tenant and n.user_id = mark.user_id and n.seq > mark.reached order by n.seq limit most
+    ), told as (
+        insert into deliveries (tenant, user_id, notification_id, publication_id, category, channel, priority, event,
+            webhook_id, created_at)
+        select c.tenant, c.user_id, c.id, c.publication_id, c.category, 'webhook', 3, 'read', w.id, mark.marked_at
+        from change c join webhooks w on w.tenant = c.tenant and w.state = 'active' and 'read' = any (w.events)
+        where c.read_at is null and c.read_seq > mark.above and c.read_seq <= mark.up_to and not c.removed
+        on conflict do nothing
+    )
+    select count(*), max(c.seq) into looked, top from change c;
+    if looked < most then
+        delete from read_marks m where m.id = mark.id;
+    else
+        update read_marks m set reached = top where m.id = mark.id;
+    end if;
+    return looked;
+end
+$$;
 
 -- Give the publications of a publish their deliveries. An address is found when one is claimed, so that a push goes to
 -- the devices a user has then. Escalations count from the publish, or from `send_at`.
@@ -457,8 +556,10 @@ select d.*, clock_timestamp() as decided_at, n.content, n.created_at as publishe
         where t.tenant = d.tenant and t.category = coalesce(b.options ->> 'template', d.category)
             and t.channel = d.channel and t.locale in (u.locale, split_part(u.locale, '-', 1), 'en')
         order by array_position(array[u.locale, split_part(u.locale, '-', 1), 'en'], t.locale), t.version desc
-        limit 1) as template
+        limit 1) as template,
+    w.url as webhook_url, w.secret as webhook_secret, w.state as webhook_state
 from deliveries d
+left join webhooks w on w.id = d.webhook_id
 left join notifications n on n.id = d.notification_id
 left join inboxes i on i.tenant = d.tenant and i.user_id = d.user_id
 left join publications b on b.id = d.publication_id
@@ -721,7 +822,8 @@ begin
             n.seq := box.last_seq;
             update notifications o set seq = n.seq, read_seq = n.read_seq, change = n.change, seen = n.seen,
                 read_at = n.read_at, archived_at = n.archived_at, snoozed_until = n.snoozed_until,
-                collapse_key = n.collapse_key
+                collapse_key = n.collapse_key,
+                removed_at = case when wanted in ('deleted', 'expired', 'recalled') then now() end
             where o.id = n.id returning o.* into n;
             box.unread := box.unread + (n.active and n.read_at is null and n.read_seq > box.read_seq)::integer
                 - (was.active and was.read_at is null and was.read_seq > box.read_seq)::integer;
@@ -771,6 +873,12 @@ begin
         update inboxes i set last_seq = box.last_seq, unread = box.unread, unseen = box.unseen,
             read_seq = box.read_seq, seen_seq = box.seen_seq, changed_seq = box.last_seq, change = wanted
         where i.tenant = for_tenant and i.user_id = for_user;
+        if wanted = 'read_all' then  -- who wants to hear of it hears later: this stays one step
+            insert into read_marks (tenant, user_id, above, up_to, reached)
+            select for_tenant, for_user, was.read_seq, box.read_seq, was.read_seq
+            where exists (select from webhooks w
+                where w.tenant = for_tenant and w.state = 'active' and 'read' = any (w.events));
+        end if;
     else
         box := was;
     end if;
@@ -851,3 +959,94 @@ create index if not exists notifications_waking on notifications (snoozed_until)
     where snoozed_until is not null and not removed;
 create index if not exists notifications_expiring on notifications (expires_at)
     where expires_at is not null and not removed;
+
+
+-- What is not kept for ever -------------------------------------------------------------------------------------------
+
+-- How far a sweep has come: it walks through a table in the order of its ids, hence of their age, some rows at a time,
+-- and rests at the end. So nothing needs an index by age, and no step is long.
+create table if not exists sweeps (
+    name text not null,
+    reached uuid not null default '00000000-0000-0000-0000-000000000000',
+    rests_until timestamptz not null default now(),
+    constraint sweeps_pkey primary key (name)
+);
+insert into sweeps (name) values ('notifications'), ('publications') on conflict do nothing;
+
+-- Take one step through the notifications: what its category keeps no longer becomes due to expire, live; tombstones
+-- that everybody had time to hear of are purged, under their inbox's lock, which is not waited for. Counts do not change:
+-- a tombstone is in none. Returns how many were looked at; 0 while it rests or another relay is at it.
+drop function if exists sweep_notifications;
+create function sweep_notifications(most integer, tombstone_days integer) returns integer language plpgsql as $$
+declare
+    walk sweeps;
+    step uuid[];
+begin
+    select w.* into walk from sweeps w where w.name = 'notifications' and w.rests_until <= now() for update skip locked;
+    if walk.name is null then
+        return 0;
+    end if;
+    step := array(select n.id from notifications n where n.id > walk.reached order by n.id limit most);
+
+    update notifications set expires_at = now()
+    where id in (
+        select n.id from notifications n join categories c on c.tenant = n.tenant and c.name = n.category
+        where n.id = any (step) and not n.removed and (n.expires_at is null or n.expires_at > now())
+            and n.created_at < now() - c.retention_days * interval '1 day'
+        for update of n skip locked);
+
+    with old as materialized (
+        select n.id, n.tenant, n.user_id from notifications n
+        where n.id = any (step) and n.removed
+            and coalesce(n.removed_at, n.created_at) < now() - tombstone_days * interval '1 day'
+    ), box as materialized (
+        select i.tenant, i.user_id from inboxes i
+        where (i.tenant, i.user_id) in (select o.tenant, o.user_id from old o)
+        order by i.tenant, i.user_id for update skip locked
+    ), gone as (
+        delete from notifications n using old o, box b
+        where n.id = o.id and n.removed and b.tenant = o.tenant and b.user_id = o.user_id
+        returning n.tenant, n.user_id, n.seq
+    )
+    update inboxes i set purged_seq = greatest(i.purged_seq, g.top)
+    from (select tenant, user_id, max(seq) as top from gone group by tenant, user_id) g
+    where i.tenant = g.tenant and i.user_id = g.user_id;
+
+    update sweeps w set
+        reached = case when cardinality(step) < most then '00000000-0000-0000-0000-000000000000' else step[most] end,
+        rests_until = case when cardinality(step) < most then now() + interval '10 minutes' else now() end
+    where w.name = walk.name;
+    return cardinality(step);
+end
+$$;
+
+-- Take one step through the publications: those of which nothing is left, neither a notification nor a delivery, go.
+drop function if exists sweep_publications;
+create function sweep_publications(most integer, days integer) returns integer language plpgsql as $$
+declare
+    walk sweeps;
+    step uuid[];
+begin
+    select w.* into walk from sweeps w where w.name = 'publications' and w.rests_until <= now() for update skip locked;
+    if walk.name is null then
+        return 0;
+    end if;
+    step := array(select b.id from publications b where b.id > walk.reached order by b.id limit most);
+
+    with gone as (
+        delete from publications b
+        where b.id = any (step) and b.status <> 'scheduled' and b.created_at < now() - days * interval '1 day'
+            and not exists (select from notifications n where n.id = any (b.notification_ids))
+            and not exists (select from deliveries d where d.publication_id = b.id)
+            and not exists (select from schedules s where s.id = b.id and s.send_at > now() - days * interval '1 day')
+        returning b.id
+    )
+    delete from schedules s using gone g where s.id = g.id;
+
+    update sweeps w set
+        reached = case when cardinality(step) < most then '00000000-0000-0000-0000-000000000000' else step[most] end,
+        rests_until = case when cardinality(step) < most then now() + interval '1 hour' else now() end
+    where w.name = walk.name;
+    return cardinality(step);
+end
+$$;

@@ -1,8 +1,8 @@
-"""Scenario: e-mails a second through a provider that takes 100 ms, by one worker of delivery and by one of plain RQ.
+"""Scenario: e-mails a second through a provider that takes its time, by one worker of delivery and by one of plain RQ.
 
-Plain RQ is its forking worker with one job per message, the way its guide shows. Both send to the same recording
-provider, one after the other in the same run: what counts is the ratio. `python -m bench.sending REDIS PROVIDER` is the
-plain one's side.
+Plain RQ is its forking worker with one job per message, the way its guide shows. Both send to the same provider, one
+after the other in the same run, each on the processor that is kept for what is measured: what counts is the ratio.
+`python -m bench.sending REDIS PROVIDER` is the plain one's side.
 """
 
 from __future__ import annotations
@@ -24,27 +24,26 @@ from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from bench.generator import ROOT, Generator, Running
-from bench.ground import execute, free_port
+from bench.ground import AROUND, MEASURED, answers, execute, free_port, processor_seconds
 from delivery.config import DeliverySettings
 from hub.store import Database, Publications
 from hub.store.publications import Publication
 
-PROVIDER_SECONDS = 0.1
-DELIVERIES, PLAIN_JOBS = 3000, 40
+PLAIN_JOBS = 40
+UNPACED = "1000000/second"  # by default Resend is sent 1,000 a second at most
 LONGEST_SECONDS = 120.0
-STEP = {"provider": "resend", "accept": True, "delay_seconds": PROVIDER_SECONDS, "times": 0}
+OURS, PLAIN, TIMES = "delivery, one worker: sent/s", "RQ, forking worker: sent/s", "times"
 
 
-def compare(_generator: Generator, running: Running) -> dict[str, float]:
-    """Return what each sends in a second, and how many times more the first does."""
+def compare(provider_seconds: float, deliveries: int, _generator: Generator, running: Running) -> dict[str, float]:
+    """Return what each sends in a second, how many times more the first does, and what a send costs it."""
     port = free_port()
     provider = f"http://127.0.0.1:{port}"
-    with _process("delivery.outbox", "--port", str(port)):
-        _until(lambda: _answers(f"{provider}/outbox"))
-        _post(f"{provider}/script", [STEP])
-        ours = _ours(running, provider)
+    with _process("bench.provider", str(port), str(provider_seconds)):
+        _until(lambda: answers(port))
+        ours, cost = _ours(running, provider, deliveries)
         plain = _plain(running.redis_url, provider)
-    return {"delivery, one worker: sent/s": ours, "RQ, forking worker: sent/s": plain, "times": ours / plain}
+    return {OURS: ours, PLAIN: plain, TIMES: ours / plain, "µs CPU/send": cost * 1e6}
 
 
 def send(provider: str) -> None:
@@ -52,19 +51,28 @@ def send(provider: str) -> None:
     _post(f"{provider}/emails", {"to": ["a@example.com"], "subject": "s", "text": "t", "from": "b@example.com"})
 
 
-def _ours(running: Running, provider: str) -> float:
-    """Measure from the first to the last recorded outcome of a backlog."""
-    settings = {"database_url": running.database_url, "redis_url": running.redis_url, "resend_base_url": provider}
-    asyncio.run(_publish(DeliverySettings(**settings)))  # type: ignore[arg-type]
+def _ours(running: Running, provider: str, deliveries: int) -> tuple[float, float]:
+    """Measure a backlog from its first attempt to its last recorded outcome: sends a second, processor time of each."""
+    settings = {
+        "database_url": running.database_url,
+        "redis_url": running.redis_url,
+        "resend_base_url": provider,
+        "rate_limit_resend": UNPACED,
+    }
+    asyncio.run(_publish(DeliverySettings(**settings), deliveries))  # type: ignore[arg-type]
     environment = {f"HUB_{name.upper()}": value for name, value in settings.items()} | {"HUB_LOG_LEVEL": "ERROR"}
-    with _process("delivery", "worker", **environment), _process("delivery", "relay", **environment):
-        _until(lambda: _count(running.database_url, "state = 'sent'") == DELIVERIES)
+    with _process("delivery", "worker", on=MEASURED, **environment) as worker:
+        _until(lambda: execute(running.database_url, "select from heartbeats where kind = 'worker'"))
+        before = processor_seconds(worker.pid)
+        with _process("delivery", "relay", **environment):
+            _until(lambda: _count(running.database_url, "state = 'sent'") == deliveries)
+        used = processor_seconds(worker.pid) - before
     rows = execute(
         running.database_url,
         "select count(*), extract(epoch from max(finished_at) - min(started_at))::float from attempts"
         " where outcome = 'sent'",
     )
-    return float(rows[0][0] / rows[0][1])
+    return rows[0][0] / rows[0][1], used / rows[0][0]
 
 
 def _plain(redis_url: str, provider: str) -> float:
@@ -80,10 +88,10 @@ def _plain(redis_url: str, provider: str) -> float:
     return PLAIN_JOBS / float(done.stdout.split()[-1])
 
 
-async def _publish(settings: DeliverySettings) -> None:
+async def _publish(settings: DeliverySettings, deliveries: int) -> None:
     database = await Database(settings).open()
     try:
-        users = [f"reader-{number}" for number in range(DELIVERIES)]
+        users = [f"reader-{number}" for number in range(deliveries)]
         await database.fetch(
             "insert into contacts (tenant, user_id, email)"
             " select 'default', name, name || '@example.com' from unnest($1::text[]) as u (name)",
@@ -91,7 +99,7 @@ async def _publish(settings: DeliverySettings) -> None:
         )
         fields: dict[str, Any] = dict.fromkeys(("data", "action_url", "icon", "actions", "collapse_key"))
         content = fields | {"category": "bench", "title": "t", "body": "b", "priority": "normal", "tags": []}
-        for start in range(0, DELIVERIES, 1000):
+        for start in range(0, deliveries, 1000):
             readers = users[start : start + 1000]
             publication = Publication(
                 "default", "service:bench", "bench", orjson.dumps(content), readers, channels=["email"]
@@ -102,10 +110,18 @@ async def _publish(settings: DeliverySettings) -> None:
 
 
 @contextlib.contextmanager
-def _process(module: str, *arguments: str, **environment: str) -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=ROOT, env={**os.environ, **environment})
+def _process(
+    module: str, *arguments: str, on: set[int] = AROUND, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    os.sched_setaffinity(0, on)  # a child inherits it
     try:
-        yield
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments], cwd=ROOT, env={**os.environ, **environment}
+        )
+    finally:
+        os.sched_setaffinity(0, AROUND)
+    try:
+        yield process
     finally:
         process.terminate()
         process.wait(20)
@@ -120,14 +136,6 @@ def _until(condition: Any) -> None:
 
 def _count(url: str, where: str) -> int:
     return int(execute(url, f"select count(*) from deliveries where {where}")[0][0])
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def _post(url: str, body: Any) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from bench import sending
+
 Medians = Mapping[str, Mapping[str, Mapping[str, float]]]  # title → label → figure → median
 
 
@@ -75,5 +77,19 @@ def targets(connections: int) -> list[Target]:
         Target("durable latency at 500 a second, p99", _of(steady, websocket, "p99 ms"), "ms", 10, 5, 5),
         Target("longest stall, connecting", _of(stall, websocket, "ms while connecting"), "ms", 50, 20, 10),
         Target("longest stall, publishing", _of(stall, websocket, "ms while publishing"), "ms", 50, 20, 10),
+        Target(
+            "e-mails a second of one worker, 100 ms each, of RQ's forking worker",
+            _of("e-mails through a provider that takes 100 ms", websocket, sending.TIMES),
+            "×",
+            *(20, 40, 80),
+            least=True,
+        ),
+        Target(
+            "e-mails a second of one worker, 5 ms each",
+            _of("e-mails through a provider that takes 5 ms", websocket, sending.OURS),
+            "/s",
+            *(2000, 3500, 4500),
+            least=True,
+        ),
         Target("resume of 300 changes, p95", _of("resume of 300 missed changes", websocket, "p95 ms"), "ms", 30, 15, 5),
     ]

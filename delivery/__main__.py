@@ -14,7 +14,9 @@ from redis.asyncio import Redis
 
 from delivery.bell import QUEUES, Doorbell
 from delivery.config import DeliverySettings
+from delivery.housekeeping import Housekeeper
 from delivery.relay import Relay
+from delivery.store.retention import Retention, Terms
 from delivery.store.ringing import Ringing
 from delivery.store.timers import Timers
 from delivery.timekeeper import Timekeeper
@@ -60,9 +62,9 @@ async def _relay(settings: DeliverySettings) -> None:
     doorbell = Doorbell(
         blocking, job_timeout_seconds=settings.job_timeout_seconds, ttl_seconds=int(settings.queue_lease_seconds) + 1
     )
-    timekeeper = Timekeeper(
-        Timers(database), redis, prefix=settings.redis_prefix, idempotency_hours=settings.idempotency_hours
-    )
+    terms = Terms(settings.idempotency_hours, settings.tombstone_days, settings.delivery_days)
+    housekeeper = Housekeeper(Retention(database, terms))
+    timekeeper = Timekeeper(Timers(database), redis, housekeeper, prefix=settings.redis_prefix)
     name = f"{socket.gethostname()}:{os.getpid()}"
     try:
         await Relay(settings, Ringing(database), doorbell, timekeeper, name).run(stop)

@@ -50,6 +50,13 @@ class Bell(Job):
     def stopped_callback(self) -> None:
         """None, whatever Redis says."""
 
+    def cleanup(self, ttl: int | None = None, pipeline: Any = None, remove_from_queue: bool = True) -> None:
+        """Forget a ring that was answered at once; RQ would first ask for its status in each registry, a trip each."""
+        if ttl != 0 or remove_from_queue or pipeline is None:
+            super().cleanup(ttl, pipeline, remove_from_queue)
+        else:
+            pipeline.delete(self.key, self.dependents_key, self.dependencies_key)
+
     def send_webhooks(self, *_: Any, **__: Any) -> None:
         """Call nobody, whatever Redis says."""
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from delivery.destination import Endpoint
 from delivery.policy import Facts
 from delivery.preference import Category, Throttle
 from delivery.quiet import QuietHours
@@ -21,9 +23,9 @@ from delivery.quiet import QuietHours
 PRIORITIES = ("critical", "high", "normal", "low")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
-    """One row of `delivery_facts`; `row` has its columns by name."""
+    """One row of `delivery_facts`; `row` has its columns by name. What is JSON is read once."""
 
     row: Mapping[str, Any]
 
@@ -48,22 +50,24 @@ class Case:
         """email, sms, push or webhook."""
         return str(self.row["channel"])
 
-    @property
+    @cached_property
     def content(self) -> dict[str, Any]:
         """The notification's constant part."""
-        return dict(orjson.loads(self.row["content"]))
+        content: dict[str, Any] = orjson.loads(self.row["content"])
+        return content
 
-    @property
+    @cached_property
     def options(self) -> dict[str, Any]:
         """What the producer said about rendering."""
-        return dict(orjson.loads(self.row["options"] or b"{}"))
+        options: dict[str, Any] = orjson.loads(self.row["options"] or b"{}")
+        return options
 
     @property
     def group(self) -> tuple[str, str, str, str]:
         """What shares a digest."""
         return self.row["tenant"], self.row["user_id"], self.channel, self.row["category"]
 
-    @property
+    @cached_property
     def devices(self) -> list[tuple[str, str]]:
         """The user's devices: token and kind."""
         return [(token, kind) for token, kind in orjson.loads(self.row["devices"] or b"[]")]
@@ -77,10 +81,19 @@ class Case:
     def address(self) -> str | None:
         """Where it goes: fixed earlier, or the user's address now. A device counts only while it is the user's."""
         fixed: str | None = self.row["address"]
+        if self.channel == "webhook":
+            return None if self.endpoint is None else self.endpoint.url
         if self.channel == "push":
             tokens = [token for token, _ in self.devices]
             return (fixed if fixed in tokens else None) if fixed else next(iter(tokens), None)
         return fixed or self.row.get({"email": "email", "sms": "phone"}.get(self.channel, ""))
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where a producer hears of it, if it is still to be told."""
+        if self.row["webhook_state"] != "active":
+            return None
+        return Endpoint(self.row["webhook_id"], self.row["webhook_url"], self.row["webhook_secret"])
 
     def facts(self) -> Facts:
         """Say it as the policy asks for it."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 import orjson
 
+from delivery import event
 from delivery.case import Case
 from delivery.channel import Channel, Message
 from delivery.edges import Edges
@@ -83,7 +84,7 @@ class Judge:
         decision = decide(replace(facts, recent=facts.recent + sent))
         if decision.action != "send":
             return Verdict(case, STATES[decision.action], decision.reason, decision.until, decision)
-        chosen = self.edges.choose(case.channel, last=case.row["provider"], pinned=case.row["pinned"], closed=closed)
+        chosen = self._choose(case, closed)
         if chosen is None:
             return Verdict(case, "suppressed", "not_configured", None, decision)
         if isinstance(chosen, datetime):
@@ -92,6 +93,12 @@ class Judge:
         self._write(verdict, [])
         return verdict
 
+    def _choose(self, case: Case, closed: Mapping[str, datetime]) -> Channel | datetime | None:
+        if case.channel == "webhook":
+            assert case.endpoint is not None, "expected the policy to have asked for an endpoint"
+            return self.edges.endpoint(case.endpoint, closed)
+        return self.edges.choose(case.channel, last=case.row["provider"], pinned=case.row["pinned"], closed=closed)
+
     def _write(self, verdict: Verdict, others: Sequence[Case]) -> None:
         """Write the message, once and for all attempts."""
         case = verdict.case
@@ -99,6 +106,9 @@ class Judge:
             verdict.message = Message(**orjson.loads(case.row["message"]))
             return
         assert case.address is not None, "expected the policy to have asked for an address"
+        if case.channel == "webhook":
+            verdict.message = event.message(case, case.address)
+            return
         kinds = dict(case.devices)
         try:
             message = self.renderer.message(case, case.address, kinds.get(case.address), others)
@@ -136,4 +146,4 @@ def _absorb(carrier: Case, group: Sequence[Case]) -> list[Verdict]:
 
 def message_json(message: Message) -> bytes:
     """Say a message as it is stored."""
-    return orjson.dumps(asdict(message))
+    return orjson.dumps(message)

@@ -48,15 +48,20 @@ class DeliverySettings(Shared):
     send_lease_seconds: float = Field(90, gt=0, description="for which a worker owns a delivery")
     queue_lease_seconds: float = Field(60, gt=0, description="after which an unheard ring is repeated")
 
+    # Retention
+    tombstone_days: int = Field(30, ge=1, description="for which a removed notification is remembered, to be resumed")
+    delivery_days: int = Field(90, ge=1, description="for which finished deliveries and their publications are kept")
+
     # Pace
     relay_poll_seconds: float = Field(0.2, gt=0, le=60, description="between two looks for what is due")
     job_deliveries: int = Field(50, ge=1, le=500, description="deliveries one job may carry under backlog")
+    worker_jobs: int = Field(8, ge=1, le=100, description="jobs a worker has in hand at once")
     queue_jobs: int = Field(20, ge=1, description="jobs waiting in one RQ queue; the rest waits in Postgres")
     rate_limit_resend: str = Field("1000/second", description="e-mails to Resend")
     rate_limit_smtp: str = Field("1000/second", description="e-mails by SMTP")
     rate_limit_twilio: str = Field("1000/second", description="messages to Twilio")
     rate_limit_fcm: str = Field("10000/second", description="messages to FCM")
-    rate_limit_webhook: str = Field("1000/second", description="outbound webhooks")
+    rate_limit_webhook: str = Field("1000/second", description="webhooks to producers")
 
     @field_validator(*RATES)
     @classmethod
@@ -83,6 +88,12 @@ class DeliverySettings(Shared):
             raise ValueError(
                 "HUB_TWILIO_FROM or HUB_TWILIO_MESSAGING_SERVICE_SID is needed with HUB_TWILIO_ACCOUNT_SID"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_key_does_not_outlive_its_publication(self) -> Self:
+        if self.idempotency_hours > self.delivery_days * 24:
+            raise ValueError("HUB_DELIVERY_DAYS must cover HUB_IDEMPOTENCY_HOURS, or a repeated publish has no answer")
         return self
 
     @property

@@ -1,8 +1,8 @@
 """Which providers there are, and which of them is asked next.
 
-`build` makes the edges that the settings name; `Edges.choose` picks one for a delivery. Failover only ever follows a
-definite refusal: once a provider may have a message, the delivery is pinned to it. A closed provider is passed over;
-when all are closed the delivery waits for the first to open.
+`build` makes the edges that the settings name; `Edges.choose` picks one for a delivery, `Edges.endpoint` makes the one
+to a producer. Failover only ever follows a definite refusal: once a provider may have a message, the delivery is pinned
+to it. A closed provider is passed over; when all are closed the delivery waits for the first to open.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from datetime import datetime
 
 from delivery.channel import Channel
 from delivery.config import DeliverySettings
+from delivery.destination import Endpoint
 from delivery.http import Http
+from delivery.webhook import Webhooks
 
 LOCAL_SENDER = "Notification hub <hub@example.com>"
 LOCAL_ACCOUNT = "AC" + "0" * 32
@@ -20,10 +22,11 @@ LOCAL_NUMBER = "+15005550006"
 
 
 class Edges:
-    """The providers of each channel, in order of preference."""
+    """The providers of each channel, in order of preference; `webhooks` makes the edge to a producer's endpoint."""
 
-    def __init__(self, by_channel: Mapping[str, Sequence[Channel]]) -> None:
+    def __init__(self, by_channel: Mapping[str, Sequence[Channel]], webhooks: Webhooks | None = None) -> None:
         self.by_channel = by_channel
+        self._webhooks = webhooks
 
     def named(self, provider: str) -> Channel | None:
         """Return a provider's edge, if it is configured."""
@@ -43,6 +46,13 @@ class Edges:
         opened = next((edge for edge in edges if edge.provider not in closed), None)
         return opened or min(closed[edge.provider] for edge in edges)
 
+    def endpoint(self, endpoint: Endpoint, closed: Mapping[str, datetime]) -> Channel | datetime | None:
+        """Return the edge to an endpoint, or until when to wait, or None if webhooks are not sent."""
+        if self._webhooks is None:
+            return None
+        edge = self._webhooks.to(endpoint)
+        return closed.get(edge.provider, edge)
+
     def has_other(self, channel: str, provider: str, closed: Mapping[str, datetime]) -> bool:
         """Tell whether a provider further down the list could take over at once."""
         names = [edge.provider for edge in self.by_channel.get(channel, ())]
@@ -53,6 +63,8 @@ class Edges:
         for edges in self.by_channel.values():
             for edge in edges:
                 await edge.close()
+        if self._webhooks is not None:
+            await self._webhooks.close()
 
 
 def build(settings: DeliverySettings) -> Edges:
@@ -63,21 +75,25 @@ def build(settings: DeliverySettings) -> Edges:
         "push": (_fcm,),
     }
     made = {channel: [make(settings) for make in group] for channel, group in makers.items()}
-    return Edges({channel: [edge for edge in edges if edge is not None] for channel, edges in made.items()})
+    known = {channel: [edge for edge in edges if edge is not None] for channel, edges in made.items()}
+    return Edges(known, Webhooks(settings))
 
 
 def served(settings: DeliverySettings) -> dict[str, list[str]]:
     """Name each channel's providers without making them: what the relay needs to know."""
-    named = {
+    named: dict[str, dict[str, object]] = {
         "email": {"resend": settings.resend_api_key or settings.resend_base_url, "smtp": settings.smtp_url},
         "sms": {"twilio": settings.twilio_account_sid or settings.twilio_base_url},
         "push": {"fcm": settings.firebase_credentials or settings.fcm_base_url},
+        "webhook": {"webhook": True},
     }
     return {channel: [name for name, given in group.items() if given] for channel, group in named.items()}
 
 
 def _http(settings: DeliverySettings) -> Http:
-    return Http(total_seconds=settings.provider_timeout_seconds, connections=settings.job_deliveries * 2)
+    return Http(
+        total_seconds=settings.provider_timeout_seconds, connections=settings.job_deliveries * settings.worker_jobs
+    )
 
 
 def _resend(settings: DeliverySettings) -> Channel | None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NoReturn
 
+import orjson
 import resend
 from resend.exceptions import ResendError
 from resend.http_client_async import AsyncHTTPClient
@@ -72,7 +73,9 @@ class _Wire(AsyncHTTPClient):
         data: Any = None,
     ) -> tuple[bytes, int, Mapping[str, str]]:
         assert files is None, "expected no upload"
-        answer = await self._http.exchange(method, url, headers=headers, json=json)
+        body = None if json is None else orjson.dumps(json)
+        headers = {**headers, "Content-Type": "application/json"}
+        answer = await self._http.exchange(method, url, headers=headers, data=body)
         if answer.status < 400 and not (answer.status < 300 and _is_object(answer.body)):
             raise NoAnswer(f"HTTP {answer.status} instead of an id")
         return answer.body, answer.status, answer.headers

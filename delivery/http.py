@@ -1,15 +1,15 @@
 """One HTTP exchange with a provider, and the only question that matters when it fails: may it have arrived?
 
 The Resend and Twilio edges put this under their SDKs instead of the SDKs' own clients, which have no timeout, no kept
-connection, or follow redirects. `Unreachable` means that not a byte of the request left; `NoAnswer` that it may have.
-One session per worker keeps connections alive; nothing is ever repeated here. Rejected: `requests` in threads, three
-times the processor time per send and no limit on a body that trickles.
+connection, or follow redirects; webhooks use it as it is. `Unreachable` means that not a byte of the request left;
+`NoAnswer` that it may have. One session per worker keeps connections alive; nothing is ever repeated here. Rejected:
+`requests` in threads, three times the processor time per send and no limit on a body that trickles.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 
@@ -38,9 +39,23 @@ class Answer:
 
 
 class Http:
-    """A pool of connections with one deadline for everything."""
+    """A pool of connections with one deadline for everything.
 
-    def __init__(self, *, total_seconds: float, connect_seconds: float = 5.0, connections: int = 100) -> None:
+    For servers of strangers: a `resolver` that decides where names lead (then no proxy is asked), and at most
+    `most_bytes` of the body of a refusal, none of an acceptance.
+    """
+
+    def __init__(
+        self,
+        *,
+        total_seconds: float,
+        connect_seconds: float = 5.0,
+        connections: int = 100,
+        resolver: Callable[[], AbstractResolver] | None = None,
+        most_bytes: int | None = None,
+    ) -> None:
+        self._resolver = resolver
+        self._most_bytes = most_bytes
         self._timeout = aiohttp.ClientTimeout(total=total_seconds, connect=min(connect_seconds, total_seconds))
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
@@ -48,14 +63,19 @@ class Http:
     async def exchange(self, method: str, url: str, **request: Any) -> Answer:
         """Send one request, as aiohttp's `request` takes it; raise `Unreachable` or `NoAnswer`."""
         try:
-            proxy = proxy_for(URL(url).origin())
+            proxy = None if self._resolver else proxy_for(URL(url).origin())
             async with self._open().request(method, url, allow_redirects=False, proxy=proxy, **request) as response:
-                body = await response.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+                body = await self._body(response)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             raise Unreachable(f"{type(error).__name__}: {error}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        if self._most_bytes is None:
+            return await response.read()
+        return b"" if response.ok else await response.content.read(self._most_bytes)
 
     async def close(self) -> None:
         """Close every connection; the next exchange opens new ones."""
@@ -66,7 +86,8 @@ class Http:
     def _open(self) -> aiohttp.ClientSession:
         """Open the session at the first use, on the loop that will use it."""
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=self._connections)
+            resolver = self._resolver() if self._resolver else None
+            connector = aiohttp.TCPConnector(limit=self._connections, resolver=resolver)
             self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
         return self._session
 

@@ -139,9 +139,13 @@ class Jobs:
         case, edge = claimed.verdict.case, claimed.verdict.edge
         assert edge is not None
         await self._health.fails(edge.provider, error)
-        if isinstance(error, Permanent) and error.address_is == "gone":
+        if not isinstance(error, Permanent) or error.address_is == "fine":
+            return
+        if case.channel == "webhook":
+            await self._outcomes.disable_webhook(case.row["webhook_id"])
+        elif error.address_is == "gone":
             await self._outcomes.forget_device(case.row["tenant"], message.address)
-        elif isinstance(error, Permanent) and error.address_is == "opted_out":
+        else:
             await self._outcomes.suppress(case.row["tenant"], case.channel, message.address, "stop")
 
     async def _look_up(self, unknown: Unknown) -> None:

@@ -70,7 +70,7 @@ class Decision:
 def decide(facts: Facts) -> Decision:
     """Ask the rules in order; the first that does not pass decides."""
     rulings: list[Ruling] = []
-    for rule in RULES:
+    for rule in RULES if facts.channel != "webhook" else RULES_OF_WEBHOOKS:
         ruling = rule(facts)
         rulings.append(ruling)
         if ruling.action != "pass":
@@ -97,6 +97,10 @@ def _escalation(facts: Facts) -> Ruling:
 
 def _address(facts: Facts) -> Ruling:
     return Ruling("no_address", "pass" if facts.address else "suppress", facts.address or "none")
+
+
+def _endpoint(facts: Facts) -> Ruling:
+    return Ruling("no_endpoint", "pass" if facts.address else "suppress", facts.address or "disabled or deleted")
 
 
 def _suppression(facts: Facts) -> Ruling:
@@ -151,3 +155,5 @@ RULES: tuple[Callable[[Facts], Ruling], ...] = (
     _digest,
     _throttle,
 )
+RULES_OF_WEBHOOKS = (_endpoint,)
+"""What has happened is told to the producer, whatever its reader prefers."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NoReturn
 from uuid import uuid4
@@ -27,8 +26,8 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from delivery.channel import Ambiguous, Message, Permanent, Receipt, Remedy, Throttled, Transient, Unauthorized
 from delivery.http import retry_after
 from delivery.push_message import compose
+from delivery.threads import THREADS, Threads
 
-THREADS = 50
 QUOTA_SECONDS = 60.0
 LOCAL_PROJECT = "local"
 
@@ -48,7 +47,7 @@ class Fcm:
         connect_seconds: float = 5.0,
     ) -> None:
         self._timeout_seconds = timeout_seconds
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fcm")
+        self._threads = Threads("fcm")
         self._app = firebase_admin.initialize_app(
             _credential(firebase_credentials),
             {"httpTimeout": (connect_seconds, timeout_seconds)} | ({} if firebase_credentials else _LOCAL),
@@ -58,10 +57,11 @@ class Fcm:
 
     async def send(self, message: Message) -> Receipt:
         """Send it once; raise a `SendError` unless FCM answered with a name."""
-        loop = asyncio.get_running_loop()
-        call = loop.run_in_executor(self._threads, messaging.send, compose(message), False, self._app)
+        composed = compose(message)
         try:
-            name = await asyncio.wait_for(call, self._timeout_seconds)
+            name = await self._threads.run(
+                messaging.send, composed, False, self._app, timeout_seconds=self._timeout_seconds
+            )
         except FirebaseError as error:
             _raise(error)
         except GoogleAuthError as error:
@@ -76,7 +76,7 @@ class Fcm:
 
     async def close(self) -> None:
         """Release threads and connections."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         # The SDK closes its async client with asyncio.run, which needs a thread without a loop.
         await asyncio.to_thread(firebase_admin.delete_app, self._app)
 

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from delivery.bell import DELIVER, PROBE, QUEUES, Doorbell
 from delivery.config import DeliverySettings
 from delivery.edges import served
-from delivery.store.ringing import Health, Ringing, Rung, Slot
+from delivery.store.ringing import Health, Ringing, Rung, Share, Slot
 from delivery.timekeeper import Timekeeper
 from hub.config import parse_rate
 from hub.errors import HubError
@@ -49,6 +49,7 @@ class Relay:
             for providers in self._served.values()
             for provider in providers
         }
+        self._share = Share(settings.job_deliveries, settings.breaker_failures)
         self._beat_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -77,7 +78,9 @@ class Relay:
         health = await self._ringing.health(self._rates, failures=self._settings.breaker_failures)
         slots = self._slots(waiting, health)
         closed = [name for name, state in health.items() if state.closed]
-        rung = await self._ringing.ring(slots, closed=closed, lease_seconds=self._settings.queue_lease_seconds)
+        rung = await self._ringing.ring(
+            slots, closed=closed, lease_seconds=self._settings.queue_lease_seconds, share=self._share
+        )
         if not rung:
             return False
         try:

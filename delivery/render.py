@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urljoin
@@ -90,13 +91,13 @@ class Renderer:
 
     def say(self, case: Case, others: Sequence[Case] = ()) -> Said:
         """Find the words."""
-        said = self._default(case, others)
+        saved = case.row["template"]
+        if others or saved is None:
+            said = self._default(case, others)
+        else:
+            said = self._fill(case, orjson.loads(saved), _variables(case))
         if others:
             return said
-        variables = _variables(case)
-        saved = case.row["template"]
-        if saved is not None:
-            said = self._fill(case, orjson.loads(saved), variables)
         override = (case.options.get("overrides") or {}).get(case.channel) or {}
         return Said(
             override.get("subject") or override.get("title") or said.title,
@@ -139,7 +140,7 @@ class Renderer:
             preview=" ".join(items[0].paragraphs)[:PREVIEW_CHARACTERS],
             items=items,
             content=content,
-            brand=parseaddr(self.email_from)[0] or "Notifications",
+            brand=_brand(self.email_from),
             category=_category(case),
             unsubscribe=self._unsubscribe_link(case),
             words=words(locale),
@@ -160,6 +161,11 @@ class Renderer:
     def _unsubscribe_headers(self, case: Case) -> dict[str, str]:
         link = self._unsubscribe_link(case)
         return {} if link is None else unsubscribe.headers(link)
+
+
+@lru_cache(maxsize=16)
+def _brand(sender: str) -> str:
+    return parseaddr(sender)[0] or "Notifications"
 
 
 def inline_styles(html: str) -> str:

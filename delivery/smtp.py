@@ -8,7 +8,6 @@ a duplicate made by a manual replay.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import smtplib
@@ -21,6 +20,7 @@ from email.utils import formatdate, parseaddr
 from urllib.parse import unquote, urlsplit
 
 from delivery.channel import Ambiguous, Message, Permanent, Receipt, Remedy, SendError, Transient, Unauthorized
+from delivery.threads import Threads
 
 
 class Smtp:
@@ -32,17 +32,20 @@ class Smtp:
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
         self._url = urlsplit(url)
         self._timeout_seconds = timeout_seconds
+        self._threads = Threads("smtp")
 
     async def send(self, message: Message) -> Receipt:
         """Send it once; raise a `SendError` unless the server took it."""
-        return await asyncio.to_thread(self._send, message)
+        receipt: Receipt = await self._threads.run(self._send, message)
+        return receipt
 
     async def find(self, message: Message, *, since: datetime, known: frozenset[str]) -> Receipt | None:
         """SMTP cannot be asked."""
         raise NotImplementedError
 
     async def close(self) -> None:
-        """Hold nothing open between two messages."""
+        """End the threads; nothing is held open between two messages."""
+        self._threads.close()
 
     def _send(self, message: Message) -> Receipt:
         mail = _compose(message)

@@ -1,4 +1,4 @@
-"""Lets timers happen and tells what they changed: scheduled publishes, snoozes, expiries, retention.
+"""Lets timers happen and tells what they changed: scheduled publishes, snoozes, expiries; and keeps house.
 
 Called by the relay on every turn. A change is committed first and told second, like every change of the hub; what is
 lost on the way is found by the nodes' position check. Telling is one pipelined publish per turn.
@@ -7,18 +7,16 @@ lost on the way is found by the nodes' position check. Telling is one pipelined 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from delivery.housekeeping import Housekeeper
 from delivery.store.timers import Timers
 from hub import protocol
 from hub.propagator import channel_name
 from hub.store.publications import Stored
-
-HOUSEKEEPING_SECONDS = 60.0
 
 log = logging.getLogger("delivery.timekeeper")
 
@@ -26,12 +24,11 @@ log = logging.getLogger("delivery.timekeeper")
 class Timekeeper:
     """Does what is due, once per turn."""
 
-    def __init__(self, timers: Timers, redis: Redis, *, prefix: str, idempotency_hours: int) -> None:
+    def __init__(self, timers: Timers, redis: Redis, housekeeper: Housekeeper, *, prefix: str) -> None:
         self._timers = timers
         self._redis = redis
+        self._housekeeper = housekeeper
         self._prefix = prefix
-        self._idempotency_hours = idempotency_hours
-        self._housekeeping_at = 0.0
 
     async def turn(self) -> None:
         """Let everything happen that is due."""
@@ -39,11 +36,9 @@ class Timekeeper:
         woken = await self._timers.change_due("unsnoozed")
         expired = await self._timers.change_due("expired")
         await self._timers.expire_deliveries()
+        await self._timers.tell_of_reading()
         await self._tell([*fired, *woken, *expired])
-        if time.monotonic() >= self._housekeeping_at:
-            self._housekeeping_at = time.monotonic() + HOUSEKEEPING_SECONDS
-            await self._timers.retain()
-            await self._timers.forget_keys(self._idempotency_hours)
+        await self._housekeeper.turn()
 
     async def _tell(self, changes: Sequence[Stored]) -> None:
         if not changes:

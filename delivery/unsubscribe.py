@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 from typing import NamedTuple
 
 SIGNATURE_BYTES = 16
@@ -24,6 +25,7 @@ class Subscription(NamedTuple):
     channel: str
 
 
+@lru_cache(maxsize=1024)
 def sign(subscription: Subscription, key: str) -> str:
     """Return the token of a link."""
     said = json.dumps(subscription, separators=(",", ":")).encode()

@@ -47,6 +47,12 @@ BY_LANGUAGE = {
         unsubscribe="Darse de baja",
         digest="{count} novedades: {category}",
     ),
+    "ar": Words(
+        open="فتح",
+        why="تصلك هذه الرسالة وفق إعداداتك لـ«{category}».",
+        unsubscribe="إلغاء الاشتراك",
+        digest="{count} جديد: {category}",
+    ),
 }
 
 

@@ -1,8 +1,9 @@
 """A worker process: RQ's SimpleWorker in the main thread, one event loop for the work in another.
 
-RQ pops a ring and waits; the loop holds the database pool and the providers' kept connections for the life of the
-process. The worker says every few seconds in Postgres that it is there, because after a restart of Redis an idle one
-works on without being known to RQ. Rejected: RQ's forking worker, which opens everything anew for each job.
+RQ pops a ring and waits until its job has begun and there is room for one more; the loop holds the database pool and
+the providers' kept connections for the life of the process. The worker says every few seconds in Postgres that it is
+there, because after a restart of Redis an idle one works on without being known to RQ. Rejected: RQ's forking worker,
+which opens everything anew for each job.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 from uuid import UUID
 
+import uvloop
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -34,12 +37,15 @@ from delivery.render import Renderer
 from delivery.store.claims import Claims
 from delivery.store.outcomes import Outcomes
 from delivery.store.ringing import Ringing
+from delivery.workbench import Workbench
 from hub.errors import HubError
 from hub.store import Database
 
 BEAT_SECONDS = 5.0
 WORKER_TTL_SECONDS = 60
 MAX_JOBS = 5000
+SWITCH_SECONDS = 0.0005
+"""RQ's two dozen round trips a ring each wait for the interpreter when the other thread is busy: 5 ms by default."""
 Result = TypeVar("Result")
 
 log = logging.getLogger("delivery.worker")
@@ -51,7 +57,7 @@ class Engine:
     def __init__(self, settings: DeliverySettings, queues: Sequence[str]) -> None:
         self._settings = settings
         self._queues = queues
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="deliveries", daemon=True)
 
     def __enter__(self) -> Engine:
@@ -68,9 +74,12 @@ class Engine:
     def doors(self) -> dict[str, Door]:
         """Return what a ring may call."""
         return {
-            DELIVER: lambda ids: self.wait(lambda: self._jobs.deliver([UUID(id) for id in ids])),
-            PROBE: lambda ids: self.wait(lambda: self._jobs.probe([UUID(id) for id in ids])),
+            DELIVER: lambda ids: self._begin(lambda: self._jobs.deliver([UUID(id) for id in ids])),
+            PROBE: lambda ids: self._begin(lambda: self._jobs.probe([UUID(id) for id in ids])),
         }
+
+    def _begin(self, job: Callable[[], Awaitable[None]]) -> None:
+        self.wait(lambda: self._workbench.begin(job))
 
     def wait(self, begin: Callable[[], Awaitable[Result]]) -> Result:
         """Run something on the loop; if waiting is interrupted (RQ's job timeout), it is cancelled there."""
@@ -98,9 +107,11 @@ class Engine:
         claims = Claims(self._database, lease_seconds=settings.send_lease_seconds)
         judge = Judge(self._edges, renderer)
         self._jobs = Jobs(settings, edges=self._edges, judge=judge, claims=claims, outcomes=outcomes)
+        self._workbench = Workbench(settings.worker_jobs, timeout_seconds=settings.job_timeout_seconds)
         self._heart = asyncio.create_task(self._beat(Ringing(self._database)))
 
     async def _close(self) -> None:
+        await self._workbench.clear()
         self._heart.cancel()
         with suppress(asyncio.CancelledError):
             await self._heart
@@ -118,12 +129,13 @@ class Engine:
 
 
 def run(settings: DeliverySettings, queues: Sequence[str]) -> None:
-    """Work until SIGTERM (after the current job) or after so many jobs that a fresh process is due."""
+    """Work until SIGTERM (after the jobs in hand) or after so many jobs that a fresh process is due."""
     redis = Redis.from_url(
         settings.redis_url,
         retry=Retry(ExponentialBackoff(cap=2.0, base=0.1), 20),
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
     )
+    sys.setswitchinterval(SWITCH_SECONDS)
     with Engine(settings, queues) as engine:
         bell = type("WorkerBell", (Bell,), {"doors": engine.doors()})
         worker = SimpleWorker(

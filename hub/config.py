@@ -46,6 +46,7 @@ class Shared(BaseSettings):
     public_url: str = Field("http://127.0.0.1:8000", description="address browsers and providers use")
     twilio_auth_token: str | None = Field(None, description="signs Twilio's callbacks, and our requests to it")
     retry_base_seconds: float = Field(5, gt=0, description="ceiling of the first backoff; doubles with each attempt")
+    webhook_private: bool = Field(False, description="webhooks may go to private addresses and over http; development")
     idempotency_hours: int = Field(48, ge=24, description="for which an Idempotency-Key is remembered")
 
     # What it says

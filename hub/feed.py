@@ -24,8 +24,8 @@ MAX_HELD = 1024  # beyond it a frame is forgotten: the repair reads it anyway
 class Changes(NamedTuple):
     """What happened to an inbox above a seq, compacted: each changed notification once, in its latest state.
 
-    `items` is None where there were more than the limit. `whole` is the last change of the inbox as a whole (seq and
-    kind), if it lies above the seq asked for.
+    `items` is None where there were more than the limit, or some were purged. `whole` is the last change of the inbox
+    as a whole (seq and kind), if it lies above the seq asked for.
     """
 
     counts: Counts

@@ -192,10 +192,16 @@ async def test_resuming_costs_what_was_missed(filled, mode, user):
     assert (scans, rows <= 320 + 501 + FEW) == (0, True)
 
 
+WEBHOOK = "insert into webhooks (tenant, url, secret, events) values ('default', 'https://x.example', 'x', '{read}')"
+
+
 @users
-async def test_a_change_costs_the_same_in_every_inbox(filled, user):
+@pytest.mark.parametrize("told", [False, True], ids=["nobody is told", "a producer is told"])
+async def test_a_change_costs_the_same_in_every_inbox(filled, user, told):
     """Reading one, opening the bell, reading all and publishing touch a handful of rows each."""
     async with measured(filled) as database:
+        if told:
+            await database.fetch(WEBHOOK)
         inboxes = Inboxes(database)
         item = (await inboxes.page(of(user), filter="all", limit=1)).items[0]
         await inboxes.change(of(user), [item.id], "read")
@@ -208,3 +214,15 @@ async def test_a_change_costs_the_same_in_every_inbox(filled, user):
         scans, rows = await database.cost()
     assert counts.unread == 0
     assert (scans, rows <= FEW) == (0, True), rows
+
+
+async def test_telling_and_sweeping_go_in_bounded_steps(filled):
+    """Of 100,000 that were read at once, or of all that are swept, the relay looks at so many a step."""
+    async with measured(filled) as database:
+        await database.fetch(WEBHOOK)
+        await Inboxes(database).change_all(of("hoarder"), "read_all", None)
+        assert (await database.fetch("select tell_of_mark(1000)"))[0][0] == 1000
+        assert (await database.fetch("select count(*) from deliveries"))[0][0] == 1000
+        assert (await database.fetch("select sweep_notifications(1000, 30)"))[0][0] == 1000
+        scans, rows = await database.cost()
+    assert (scans, rows <= 5000) == (0, True), rows

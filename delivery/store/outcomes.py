@@ -116,6 +116,10 @@ class Outcomes:
         """Remove a device whose token no longer exists."""
         await self._database.fetch("delete from devices where tenant = $1 and token = $2", tenant, token)
 
+    async def disable_webhook(self, id: UUID) -> None:
+        """Tell an endpoint nothing more: it says that it is gone."""
+        await self._database.fetch("update webhooks set state = 'disabled' where id = $1 and state = 'active'", id)
+
     async def suppress(self, tenant: str, channel: str, address: str, reason: str) -> None:
         """Never write to an address again."""
         await self._database.fetch(

@@ -61,10 +61,25 @@ with due as (
             and not (o.pinned and o.provider = any ($4))
         order by o.run_at limit slot.most for update skip locked
     ) d
+    where slot.channel <> 'webhook'
+), told as (
+    select d.id, slot.most from unnest($1::text[], $2::smallint[], $3::integer[]) as slot (channel, priority, most)
+    cross join lateral (
+        select w.id, case when p.failures >= $6 then 1 else $7 end - (select count(*) from deliveries q
+            where q.webhook_id = w.id and q.state in ('queued', 'sending')) as room
+        from webhooks w left join providers p on p.name = 'webhook:' || replace(w.id::text, '-', '')
+        where w.state <> 'deleted' and (p.closed_until is null or p.closed_until <= now())
+    ) w
+    cross join lateral (
+        select o.id from deliveries o
+        where o.webhook_id = w.id and o.state = 'pending' and o.priority = slot.priority and o.run_at <= now()
+        order by o.run_at limit greatest(0, least(w.room, slot.most)) for update skip locked
+    ) d
+    where slot.channel = 'webhook' and slot.most > 0
 )
 update deliveries d set state = 'queued', generation = d.generation + 1, lease_until = now() + $5 * interval '1 second',
     updated_at = now()
-from due where d.id = due.id
+from (select id from due union all (select id from told limit (select max(most) from told))) r where d.id = r.id
 returning d.id, d.channel, d.priority, d.generation, d.run_at
 """
 
@@ -95,6 +110,14 @@ class Health:
     closed: bool
     failing: bool
     tokens: float
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many deliveries one producer's endpoint may be sent at a time, and after how many failures only one."""
+
+    most: int = 50
+    failures: int = 20
 
 
 class Ringing:
@@ -134,8 +157,10 @@ class Ringing:
         """Take what was queued off a provider's allowance."""
         await self._database.fetch("update providers set tokens = tokens - $2 where name = $1", provider, float(count))
 
-    async def ring(self, slots: Sequence[Slot], *, closed: Sequence[str], lease_seconds: float) -> list[Rung]:
-        """Queue what is due, oldest first, as the slots allow; the most urgent come first."""
+    async def ring(
+        self, slots: Sequence[Slot], *, closed: Sequence[str], lease_seconds: float, share: Share
+    ) -> list[Rung]:
+        """Queue what is due, oldest first, as the slots and the endpoints' share allow; the most urgent come first."""
         rows: list[Any] = await self._database.fetch(
             _RING,
             [slot.channel for slot in slots],
@@ -143,6 +168,8 @@ class Ringing:
             [slot.most for slot in slots],
             list(closed),
             lease_seconds,
+            share.failures,
+            share.most,
         )
         rows.sort(key=lambda row: (row["priority"], row["run_at"]))
         return [Rung(row["id"], row["channel"], row["priority"], row["generation"]) for row in rows]

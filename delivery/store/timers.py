@@ -1,4 +1,4 @@
-"""What waits for a time: scheduled publishes, snoozes, expiries, retention; each due once, whoever asks.
+"""What waits for a time: scheduled publishes, snoozes, expiries; each due once, whoever asks.
 
 Every change of an inbox takes its number under the inbox's lock, inside the functions of schema.sql; what is returned
 is what has to be told live.
@@ -14,6 +14,7 @@ from hub.store import Database
 from hub.store.publications import Stored
 
 BATCH = 200
+MARKED = 1000
 
 
 class Timers:
@@ -44,20 +45,9 @@ class Timers:
             " from deliveries where state = 'pending' and expires_at <= now() limit 1000 for update skip locked)"
         )
 
-    async def retain(self) -> None:
-        """Let notifications expire that are older than their category keeps them."""
-        await self._database.fetch(
-            "update notifications set expires_at = now() where id in ("
-            " select n.id from categories c join notifications n on n.tenant = c.tenant and n.category = c.name"
-            " where c.retention_days is not null and not n.removed and n.expires_at is null"
-            " and n.created_at < now() - c.retention_days * interval '1 day' limit 1000 for update of n skip locked)"
-        )
-
-    async def forget_keys(self, hours: int) -> None:
-        """Drop idempotency keys nobody may repeat any more."""
-        await self._database.fetch(
-            "delete from idempotency_keys where created_at < now() - $1 * interval '1 hour'", float(hours)
-        )
+    async def tell_of_reading(self) -> None:
+        """Tell producers of what was marked as read all at once, step by step."""
+        await self._database.fetch("select tell_of_mark($1)", MARKED)
 
 
 def _fired(row: Any) -> Stored:

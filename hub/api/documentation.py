@@ -19,6 +19,7 @@ from hub import __version__
 from hub.api.operation import ANYBODY, USER, Operation
 from hub.api.problem import Problem
 from hub.api.promises import ALWAYS, REF, answer, problem, problems
+from hub.api.told import EventTold, webhooks
 from hub.errors import (
     Forbidden,
     HubError,
@@ -97,6 +98,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
+        "webhooks": webhooks(schemas.ref(EventTold, "serialization")),
         "components": {"schemas": schemas.components, "securitySchemes": SECURITY},
     }
 
@@ -105,7 +107,10 @@ class _Schemas:
     """The JSON schemas of every model that is mentioned, each once."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
-        models: dict[tuple[type[BaseModel], Any], None] = {(Problem, "serialization"): None}
+        models: dict[tuple[type[BaseModel], Any], None] = {
+            (Problem, "serialization"): None,
+            (EventTold, "serialization"): None,
+        }
         for operation in operations:
             if (body := operation.documented or operation.body) is not None:
                 models[body, "validation"] = None

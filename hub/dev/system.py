@@ -33,6 +33,7 @@ DEFAULTS = {
     "HUB_LOG_FORMAT": "console",
     "HUB_DRAIN_SECONDS": "1",  # nobody waits for a rolling restart here
     "HUB_DEMO": "true",
+    "HUB_WEBHOOK_PRIVATE": "true",  # a producer in development listens on loopback
 }
 """What suits development; the caller's environment wins."""
 

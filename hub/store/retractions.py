@@ -32,6 +32,7 @@ with told as (
 )
 update deliveries set state = 'canceled', reason = 'recalled', lease_until = null, updated_at = now()
 where publication_id = $1 and tenant = $2 and notification_id = any($3) and state in ('pending', 'queued')
+    and event is null  -- that it was read is told, although it is taken back
 """
 _NOTICED = """
 select n.user_id, n.id, n.change = 'recalled' as recalled, n.seen or n.created_seq <= i.seen_seq as seen,

@@ -26,7 +26,7 @@ insert into inboxes (tenant, user_id)
 select * from unnest($1::text[], $2::text[]) as k (tenant, user_id) order by tenant, user_id on conflict do nothing
 """
 _READ = f"""
-select k.place, {INBOX}, i.changed_seq, i.change as inbox_change, n.part, {ITEM}
+select k.place, {INBOX}, i.changed_seq, i.change as inbox_change, i.purged_seq, n.part, {ITEM}
 from unnest($1::text[], $2::text[], $3::bigint[], $4::integer[], $5::integer[]) with ordinality
     as k (tenant, user_id, since, most, newest, place)
 join inboxes i using (tenant, user_id)
@@ -78,7 +78,10 @@ class Snapshots:
         return found
 
     async def read(self, wanted: Sequence[Wanted], *, limit: int) -> list[Snapshot]:
-        """Read everything that is wanted, with at most `limit` changes each."""
+        """Read everything that is wanted.
+
+        There are no changes to be had if they are more than `limit`, or if some of them may have been purged.
+        """
         rows = await self._read(wanted, limit)
         if len(rows) < len(wanted):
             await self._create({one.key for place, one in enumerate(wanted, 1) if place not in rows})
@@ -113,4 +116,5 @@ def _snapshot(rows: Sequence[Any], wanted: Wanted, limit: int) -> Snapshot:
     changed = [notification_of(row) for row in rows if row["part"] == "change"]
     newest = [notification_of(row) for row in rows if row["part"] == "item"]
     whole = (first["changed_seq"], first["inbox_change"]) if first["changed_seq"] > since else None
-    return Snapshot(Changes(counts_of(first), changed if len(changed) <= limit else None, whole), newest)
+    complete = len(changed) <= limit and (wanted.since is None or since >= first["purged_seq"])
+    return Snapshot(Changes(counts_of(first), changed if complete else None, whole), newest)

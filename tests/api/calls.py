@@ -23,6 +23,7 @@ BODIES = {
     "post_notifications": PUBLISH,
     "post_notifications_batch": {"items": [PUBLISH]},
     "post_inbox_id_snooze": {"until": "2999-01-01T00:00:00Z"},
+    "post_webhook_endpoints": {"url": "https://example.com/"},
     "post_events": {"eventId": "1", "eventType": "test", "userId": "somebody"},
 }
 
@@ -41,7 +42,13 @@ def body_of(operation):
 
 def path_of(operation, *, user="nobody", notification="ntf_" + UNKNOWN, publication="pub_" + UNKNOWN):
     """Fill the parameters of an operation's path."""
-    ids = {"inbox": notification, "notifications": publication, "users": user, "deliveries": "dlv_" + UNKNOWN}
+    ids = {
+        "inbox": notification,
+        "notifications": publication,
+        "users": user,
+        "deliveries": "dlv_" + UNKNOWN,
+        "webhook-endpoints": "whe_" + UNKNOWN,
+    }
     first = ids.get(operation.path.split("/")[2] if operation.path.count("/") > 1 else "", "x")
     return re.sub(r"\{(\w+)\}", lambda found: ({"id": first} | NAMES).get(found[1], "x"), operation.path)
 

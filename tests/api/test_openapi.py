@@ -116,7 +116,8 @@ with_body = [
     for operation in OPERATIONS
     if operation.body is not None
     and operation.access != ANYBODY
-    and not operation.path.startswith("/v1/templates/")  # a template's text has a syntax of its own
+    # a template's text has a syntax of its own; which address an endpoint may have, and how many, test_endpoints says
+    and not operation.path.startswith(("/v1/templates/", "/v1/webhook-endpoints"))
 ]
 
 

@@ -31,6 +31,7 @@ PATIENCE = {  # short, so that what waits for a time does not take all day
     "job_deliveries": "3",
     "breaker_failures": "20",
     "breaker_seconds": "1",
+    "webhook_private": "true",
     "log_level": "ERROR",
 }
 

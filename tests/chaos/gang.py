@@ -14,7 +14,7 @@ from tests.chaos.frail import POINTS
 from tests.delivery.crew import Crew
 from tests.faults.conftest import is_alive
 
-YOUNG_SECONDS = 4.0
+YOUNG_SECONDS = 6.0
 """Until then it is still starting: killing it would prove nothing."""
 LIVES = "never"
 

@@ -8,9 +8,12 @@ import redis
 
 from delivery.outbox import Step
 from hub.errors import HubError
+from hub.identity import UserKey
+from hub.store.endpoints import Endpoints
 from tests.chaos.frail import POINTS
 from tests.chaos.gang import crash
 from tests.delivery.office import TABLES
+from tests.delivery.producer import Producer, listen
 
 WAVES, USERS_PER_WAVE = 25, 4
 KILLS = 50
@@ -165,6 +168,44 @@ async def test_nothing_is_lost_or_doubled_whatever_dies(office, audience, provid
     assert len(audience.expected) == 300
     check(providers.outbox, audience.expected)
     await check_attempts(office)
+
+
+@pytest.mark.timeout(300)
+async def test_producers_hear_of_everything_whatever_dies(office, audience, gang, rng):
+    """Forty notifications are read while everybody dies and the producer misbehaves: each is told, under one id."""
+    answers = [rng.choice([204, 500, 429, "drop"]) for _ in range(60)]
+    producer, read = Producer(answers=answers), set()
+    async with listen(producer):
+        await Endpoints(office.database).create("default", url=producer.url, secret="whsec_AAAA", events=["read"])
+        for command in ("relay", "relay", "worker", "worker"):
+            gang.start_any(command)
+        for wave in range(4):
+            read |= {await _read(office, f"reader-{wave}-{number}", rng) for number in range(10)}
+            await _kill(gang, rng, until=3 * (wave + 1))
+        await gang.replace_all()
+        await eventually(lambda: _no_marks(office), 60)
+        assert await settle(office, gang, 120) == {"sent": 40}
+    ids = defaultdict(set)
+    for heard in producer.heard:
+        ids[heard.event["data"]["notification_id"]].add(heard.headers["webhook-id"])
+    assert set(ids) == read
+    assert all(len(known) == 1 for known in ids.values())
+    print(f"{gang.kills} kills; {len(producer.heard)} requests for {len(ids)} events")
+
+
+async def _read(office, user, rng):
+    """Publish to a user who reads it, by itself or with everything else, and return its name."""
+    id = (await office.publish(user, channels=[])).receipts[0].id
+    key = UserKey("default", user)
+    if rng.random() < 0.5:
+        await office.inboxes.change(key, [id], "read")
+    else:
+        await office.inboxes.change_all(key, "read_all", None)
+    return f"ntf_{id.hex}"
+
+
+async def _no_marks(office):
+    return not await office.fetch("select from read_marks")
 
 
 async def _kill(gang, rng, *, until):

@@ -13,12 +13,13 @@ from delivery.http import Http
 from delivery.outbox import Outbox, Script, Server, create_app
 from delivery.push import Fcm
 from delivery.sms import Twilio
+from delivery.webhook import Webhooks
 from hub.store import Database
 from hub.store.migration import migrate
 from tests.delivery.office import TABLES, Office
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
-TIMEOUT_SECONDS = 0.6
+TIMEOUT_SECONDS = 1.0
 
 
 class Providers:
@@ -107,6 +108,7 @@ def delivery_settings(delivery_url, services):
         retry_base_seconds=10,
         retry_max_attempts=4,
         breaker_failures=1000,
+        webhook_private=True,
     )
 
 
@@ -114,6 +116,10 @@ def delivery_settings(delivery_url, services):
 async def office(delivery_settings, providers):
     database = await Database(delivery_settings).open()
     await database.fetch(f"truncate {', '.join(TABLES.split())}")
-    edges = Edges({"email": [providers.resend], "sms": [providers.twilio], "push": [providers.fcm]})
+    await database.fetch("update sweeps set reached = '00000000-0000-0000-0000-000000000000', rests_until = now()")
+    known = {"email": [providers.resend], "sms": [providers.twilio], "push": [providers.fcm]}
+    webhooks = Webhooks(delivery_settings)
+    edges = Edges(known, webhooks)
     yield Office(database, delivery_settings, edges)
+    await webhooks.close()
     await database.close()

@@ -13,20 +13,22 @@ import orjson
 from delivery.claim import Judge
 from delivery.config import DeliverySettings
 from delivery.edges import Edges
+from delivery.housekeeping import Housekeeper
 from delivery.jobs import Jobs
 from delivery.render import Renderer
 from delivery.store.claims import Claims
 from delivery.store.outcomes import Outcomes
-from delivery.store.ringing import Ringing, Slot
+from delivery.store.retention import Retention, Terms
+from delivery.store.ringing import Ringing, Share, Slot
 from delivery.store.timers import Timers
 from hub.store import Database, Inboxes, Publications
 from hub.store.publications import Publication
 
 TABLES = (
     "inboxes publications schedules notifications idempotency_keys contacts devices suppressions categories preferences"
-    " templates deliveries attempts provider_events providers heartbeats webhooks"
+    " templates deliveries attempts provider_events providers heartbeats webhooks read_marks"
 )
-CHANNELS = ("email", "sms", "push")
+CHANNELS = ("email", "sms", "push", "webhook")
 
 
 class Office:
@@ -72,6 +74,10 @@ class Office:
             )
         return name
 
+    def housekeeper(self) -> Housekeeper:
+        """Make a housekeeper that has not done anything yet."""
+        return Housekeeper(Retention(self.database, Terms()))
+
     async def publish(self, *users: str, channels=("email",), escalate=None, options=None, **fields):
         """Publish a notification; returns the publication."""
         content = {
@@ -103,7 +109,7 @@ class Office:
     async def ring(self, most: int = 1000):
         """Queue what is due and return the rows' ids."""
         slots = [Slot(channel, priority, most) for channel in CHANNELS for priority in range(4)]
-        rung = await self.ringing.ring(slots, closed=[], lease_seconds=self.settings.queue_lease_seconds)
+        rung = await self.ringing.ring(slots, closed=[], lease_seconds=self.settings.queue_lease_seconds, share=Share())
         return [one.id for one in rung]
 
     async def turn(self) -> int:

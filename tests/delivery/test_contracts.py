@@ -1,6 +1,7 @@
 """What the SDKs send must be what the vendors describe; skipped where the descriptions are not at hand."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,14 @@ from openapi_schema_validator import OAS30Validator, OAS31Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from delivery.http import Http
+from delivery.sms import Twilio
+from tests.delivery.conftest import ACCOUNT
+
+FORM = (
+    "/paths/~12010-04-01~1Accounts~1{AccountSid}~1Messages.json/post"
+    "/requestBody/content/application~1x-www-form-urlencoded/schema"
+)
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
 
 
@@ -70,6 +79,71 @@ async def test_the_recording_twilio_answers_as_described(providers, message):
     await providers.twilio.send(message("twilio"))
     answer = twilio_answer(providers)
     assert violations(document, "/components/schemas/api.v2010.account.message", answer) == []
+
+
+async def test_an_sms_by_a_messaging_service_is_what_twilio_describes(providers, message):
+    """Without a number of ours the form validates too, and names exactly one of the two."""
+    document = load("twilio_messages.json")
+    service = "MG" + "0123456789abcdef" * 2
+    edge = Twilio(
+        Http(total_seconds=5),
+        account_sid=ACCOUNT,
+        auth_token="x",
+        messaging_service_sid=service,
+        base_url=providers.url,
+    )
+    await edge.send(message("twilio"))
+    await edge.close()
+    form = providers.requests()[0].body
+    assert violations(document, FORM, form) == []
+    assert set(form) == {"To", "Body", "MessagingServiceSid"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "shape"),
+    [
+        ({}, {"html", "headers"}),
+        ({"body": None}, {"html", "headers"}),
+        ({"options": {"overrides": {"email": {"subject": "S", "text": "T", "html": "<p>H</p>"}}}}, {"html", "headers"}),
+        (
+            {"action_url": "/orders/7", "title": "Fire\r\nBcc: x@example.com", "priority": "critical"},
+            {"html", "headers"},
+        ),
+        ({"expires_at": datetime.now(UTC) + timedelta(hours=1)}, {"html", "headers"}),
+        ({"category": "must.have"}, {"html"}),
+    ],
+)
+async def test_whatever_is_published_goes_out_as_the_vendors_describe(office, providers, fields, shape):
+    """Every shape our renderer makes: e-mail in both forms with unsubscribe headers, SMS, push for each platform."""
+    await office.fetch(
+        "insert into categories (tenant, name, title, mandatory) values ('default', 'must.have', 'Must have', true)"
+    )
+    await office.publish(await office.user(devices=1), channels=["email", "sms", "push"], **fields)
+    await office.turn()
+    by_provider = {seen.provider: seen.body for seen in providers.requests()}
+    assert set(by_provider) == {"resend", "twilio", "fcm"}
+    email = by_provider["resend"]
+    assert violations(load("resend.yaml"), "/components/schemas/SendEmailRequest", email) == []
+    assert set(email) == {"from", "to", "subject", "text", "tags", *shape}
+    assert set(email.get("headers", {})) == (
+        {"List-Unsubscribe", "List-Unsubscribe-Post"} if "headers" in shape else set()
+    )
+    form = by_provider["twilio"]
+    if "ValidityPeriod" in form:
+        form = form | {"ValidityPeriod": int(form["ValidityPeriod"])}
+    assert violations(load("twilio_messages.json"), FORM, form) == []
+    push = by_provider["fcm"]
+    assert violations(load("fcm.openapi.json"), "/components/schemas/SendMessageRequest", push) == []
+    assert {"android", "apns", "webpush", "token", "notification"} <= set(push["message"])
+
+
+async def test_the_recording_resend_and_firebase_answer_as_described(providers, message):
+    """The other doubles are held to the contracts as well, by what the SDKs made of their answers."""
+    receipt = await providers.resend.send(message("resend"))
+    answer = {"id": receipt.provider_id}
+    assert violations(load("resend.yaml"), "/components/schemas/SendEmailResponse", answer) == []
+    name = (await providers.fcm.send(message("fcm"))).provider_id
+    assert violations(load("fcm.openapi.json"), "/components/schemas/Message", {"name": name}) == []
 
 
 def twilio_answer(providers):

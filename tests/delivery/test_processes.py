@@ -1,19 +1,30 @@
 """Relay and worker as processes around RQ: everything arrives, whatever happens to Redis and to them."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
+import redis.asyncio
 from rq import Callback, Queue
 from rq.serializers import JSONSerializer
 
 from delivery.bell import Bell
 from delivery.outbox import Step
+from hub.identity import UserKey
+from hub.propagator import channel_name
+from hub.protocol import Frame
 from tests.delivery.crew import ROOT, Crew
+
+BOUND_SECONDS = 3
+"""How long a critical delivery may wait behind others while providers answer: the README says so."""
+PROVIDER_SECONDS = 1
 
 
 @pytest.fixture
@@ -32,13 +43,13 @@ def crew(office, services, providers):
         "retry_base_seconds": "0.2",
         "probe_after_seconds": "0.5",
         "queue_lease_seconds": "1",
-        "provider_timeout_seconds": "1",
+        "provider_timeout_seconds": str(PROVIDER_SECONDS),
         "job_timeout_seconds": "2",
         "send_lease_seconds": "3",
         "log_level": "ERROR",
     }
     with Crew(**settings) as started:
-        started.redis = client
+        started.redis, started.url = client, url
         yield started
     client.close()
 
@@ -130,13 +141,74 @@ async def test_a_flood_of_low_priority_does_not_hold_up_critical(office, provide
     for _ in range(50):
         await office.publish(*users, priority="low")
     await providers.outbox.wait(lambda outbox: len(outbox.entries) > 200, 30)
-    begun = asyncio.get_running_loop().time()
-    await office.publish(users[0], priority="critical", title="Fire")
-    await providers.outbox.wait(lambda outbox: outbox.find(lambda entry: entry.title == "Fire"), 10)
-    waited = asyncio.get_running_loop().time() - begun
+    waited = await until_out(office, providers, users[0])
     left = (await office.fetch("select count(*) from deliveries where state = 'pending'"))[0][0]
     assert left > 1000, "the flood should still be there"
-    assert waited < 3
+    assert waited < BOUND_SECONDS
+
+
+async def test_a_flood_to_a_silent_provider_holds_up_critical_for_one_answer(office, providers, crew):
+    """All the worker has in hand waits for a provider that says nothing: critical waits until it gives up, once."""
+    providers.script.add(Step(provider="twilio", delay_seconds=60, times=0))
+    crew.start("relay")
+    crew.start("worker")
+    users = [await office.user() for _ in range(100)]
+    for _ in range(20):
+        await office.publish(*users, priority="low", channels=["sms"])
+    await providers.outbox.wait(lambda outbox: len(providers.requests()) > 200, 30)
+    assert await until_out(office, providers, users[0]) < PROVIDER_SECONDS + BOUND_SECONDS
+
+
+async def until_out(office, providers, user):
+    """Publish something critical and return the seconds until its e-mail is accepted."""
+    begun = asyncio.get_running_loop().time()
+    await office.publish(user, priority="critical", title="Fire")
+    await providers.outbox.wait(lambda outbox: outbox.find(lambda entry: entry.title == "Fire"), 20)
+    return asyncio.get_running_loop().time() - begun
+
+
+async def test_what_is_due_happens_within_a_second_once_and_live(office, crew):
+    """Two relays: scheduled publishes, snoozes and expiries each bring one frame, at their time, to those connected."""
+    crew.start("relay")
+    crew.start("relay")
+    await at_work(office, 2)
+    due = datetime.now(UTC) + timedelta(seconds=2)
+    users = [UserKey("default", f"user-{number}") for number in range(10)]
+    for key in users:
+        await office.publish(key.user, channels=[], send_at=due)
+        await office.publish(key.user, channels=[], expires_at=due)
+        snoozed = await office.publish(key.user, channels=[])
+        await office.inboxes.change(key, [snoozed.receipts[0].id], "snoozed", due)
+    heard = await frames(crew.url, users, 3 * len(users))
+    said = [json.loads(frame.json) for frame, _ in heard]
+    assert sorted(frame["change"] for frame in said) == sorted(["created", "expired", "unsnoozed"] * len(users))
+    assert {frame["seq"] for frame in said} == {4, 5, 6}, "each under a number of its own, after the three before"
+    late = [at - due.timestamp() for _, at in heard]
+    assert min(late) >= 0
+    assert max(late) < 1
+    for key in users:
+        assert (await office.inboxes.counts(key))[1:4] == (6, 2, 2)
+
+
+async def at_work(office, count):
+    """Wait until so many processes have said that they are there."""
+    async with asyncio.timeout(20):
+        while (await office.fetch("select count(*) from heartbeats"))[0][0] < count:
+            await asyncio.sleep(0.02)
+
+
+async def frames(redis_url, users, count):
+    """Collect what the users' nodes hear, and when; after so many there must be silence."""
+    heard = []
+    async with redis.asyncio.Redis.from_url(redis_url) as client, client.pubsub() as pubsub:
+        await pubsub.subscribe(*(channel_name("hub", key) for key in users))
+        async with asyncio.timeout(15):
+            while len(heard) < count:
+                message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=1)
+                if message is not None:
+                    heard.append((Frame.unpack(message["data"]), time.time()))
+        assert await pubsub.get_message(ignore_subscribe_messages=True, timeout=0.5) is None
+    return heard
 
 
 def test_bad_settings_stop_the_start_with_their_names():

@@ -94,9 +94,10 @@ async def test_each_answer_of_fcm_has_its_class(providers, message, step, kind, 
     assert len(providers.requests()) == 1
 
 
-async def test_a_refused_connection_is_transient(message):
-    """Without a connection the device cannot have got anything."""
-    edge = Fcm(base_url="http://127.0.0.1:9", timeout_seconds=5)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://nowhere.invalid"])
+async def test_a_refused_connection_is_transient(message, url):
+    """Without a connection, or even an address, the device cannot have got anything."""
+    edge = Fcm(base_url=url, timeout_seconds=5)
     await refused(edge.send(message("fcm")), Transient, code="unreachable")
     await edge.close()
 

@@ -80,11 +80,10 @@ async def test_each_answer_of_twilio_has_its_class(providers, message, step, kin
     assert len(providers.requests()) == 1
 
 
-async def test_a_refused_connection_has_sent_nothing(message):
-    """Without a connection there is no message to look for."""
-    edge = Twilio(
-        Http(total_seconds=5), account_sid="AC" + "0" * 32, auth_token="secret", base_url="http://127.0.0.1:9"
-    )
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://nowhere.invalid"])
+async def test_a_refused_connection_has_sent_nothing(message, url):
+    """Without a connection, or even an address, there is no message to look for."""
+    edge = Twilio(Http(total_seconds=5), account_sid="AC" + "0" * 32, auth_token="secret", base_url=url)
     await refused(edge.send(message("twilio")), Transient, code="unreachable")
     await edge.close()
 

@@ -21,7 +21,7 @@ def later(**delta):
 async def live(office, services):
     """A timekeeper, and what a node subscribed to a user hears of it."""
     client = redis.asyncio.Redis.from_url(services.redis_url)
-    timekeeper = Timekeeper(Timers(office.database), client, prefix="timers", idempotency_hours=24)
+    timekeeper = Timekeeper(Timers(office.database), client, office.housekeeper(), prefix="timers")
     yield timekeeper, client
     await client.aclose()
 
@@ -177,9 +177,9 @@ async def test_a_locked_inbox_does_not_hold_up_the_others(office):
     assert [one.key.user for one in await office.timers.change_due("expired")] == [busy]
 
 
-async def test_retention_lets_old_notifications_expire(office, live):
-    """What is older than its category keeps is taken away, nothing else."""
-    timekeeper, _ = live
+async def test_retention_lets_old_notifications_expire_live(office, live):
+    """What is older than its category keeps is taken away, nothing else, and those connected see it go."""
+    timekeeper, client = live
     user = await office.user()
     await office.fetch(
         "insert into categories (tenant, name, title, retention_days) values ('default', 'order.shipped', 'Orders', 30)"
@@ -188,8 +188,14 @@ async def test_retention_lets_old_notifications_expire(office, live):
     await office.publish(user, channels=[], category="other")
     await office.publish(user, channels=[])
     await office.fetch("update notifications set created_at = now() - interval '31 days' where created_seq <= 2")
-    await timekeeper.turn()
-    await timekeeper.turn()
+
+    async def turn_twice():
+        await timekeeper.turn()
+        await timekeeper.turn()
+
+    (frame,) = await frames_of(client, user, turn_twice, 1)
+    assert b'"change":"expired"' in frame.json
+    assert await inbox(office, user) == (4, 2)
     left = await office.fetch("select created_seq from notifications where active order by 1")
     assert [row[0] for row in left] == [2, 3]
 
@@ -197,7 +203,7 @@ async def test_retention_lets_old_notifications_expire(office, live):
 async def test_timers_go_on_without_redis(office):
     """With Redis away the change is made; only the telling is left to the nodes' position check."""
     away = redis.asyncio.Redis.from_url("redis://127.0.0.1:9")
-    timekeeper = Timekeeper(Timers(office.database), away, prefix="timers", idempotency_hours=24)
+    timekeeper = Timekeeper(Timers(office.database), away, office.housekeeper(), prefix="timers")
     user = await office.user()
     await office.publish(user, channels=[], send_at=later(hours=1))
     await office.fetch("update schedules set send_at = now() - interval '1 second'")

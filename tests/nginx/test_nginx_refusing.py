@@ -41,6 +41,7 @@ async def test_administration_is_for_the_inside(binary, node, client):
         "/v1/templates/a/email/en",
         "/v1/deliveries?state=dead",
         "/v1/deliveries/1/replay",
+        "/v1/webhook-endpoints",
     ]
     with edge.Edge(binary, [node.address]) as inside, edge.Edge(binary, [node.address], changes=OUTSIDE) as outside:
         for path in paths:
