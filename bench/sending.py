@@ -1,7 +1,8 @@
-"""Scenario: e-mails a second through a provider that takes its time, by one worker of delivery and by one of plain RQ.
+"""Scenario: e-mails a second through a provider that takes its time, by one worker of delivery and by its peers.
 
-Plain RQ is its forking worker with one job per message, the way its guide shows. Both send to the same provider, one
-after the other in the same run, each on the processor that is kept for what is measured: what counts is the ratio.
+Plain RQ is its forking worker with one job per message, BullMQ its worker with so many jobs in hand, each the way its
+guide shows. All send to the same provider, one after the other in the same run, each on the processor that is kept for
+what is measured: what counts is the ratio. Only ours decides, claims and records each send in Postgres.
 `python -m bench.sending REDIS PROVIDER` is the plain one's side.
 """
 
@@ -25,6 +26,7 @@ from rq.serializers import JSONSerializer
 
 from bench.generator import ROOT, Generator, Running
 from bench.ground import AROUND, MEASURED, answers, execute, free_port, processor_seconds
+from bench.peers import install
 from delivery.config import DeliverySettings
 from hub.store import Database, Publications
 from hub.store.publications import Publication
@@ -33,6 +35,7 @@ PLAIN_JOBS = 40
 UNPACED = "1000000/second"  # by default Resend is sent 1,000 a second at most
 LONGEST_SECONDS = 120.0
 OURS, PLAIN, TIMES = "delivery, one worker: sent/s", "RQ, forking worker: sent/s", "times"
+BULLMQ = {concurrency: f"BullMQ, {concurrency} at once: sent/s" for concurrency in (5, 50)}
 
 
 def compare(provider_seconds: float, deliveries: int, _generator: Generator, running: Running) -> dict[str, float]:
@@ -43,7 +46,10 @@ def compare(provider_seconds: float, deliveries: int, _generator: Generator, run
         _until(lambda: answers(port))
         ours, cost = _ours(running, provider, deliveries)
         plain = _plain(running.redis_url, provider)
-    return {OURS: ours, PLAIN: plain, TIMES: ours / plain, "µs CPU/send": cost * 1e6}
+        peers = {
+            name: _bullmq(running.redis_url, provider, concurrency, deliveries) for concurrency, name in BULLMQ.items()
+        }
+    return {OURS: ours, "µs CPU/send": cost * 1e6, PLAIN: plain, TIMES: ours / plain, **peers}
 
 
 def send(provider: str) -> None:
@@ -77,15 +83,24 @@ def _ours(running: Running, provider: str, deliveries: int) -> tuple[float, floa
 
 def _plain(redis_url: str, provider: str) -> float:
     """Measure plain RQ's worker on jobs that wait already."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.sending", redis_url, provider],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=LONGEST_SECONDS,
-    )
-    return PLAIN_JOBS / float(done.stdout.split()[-1])
+    return PLAIN_JOBS / _time(sys.executable, "-m", "bench.sending", redis_url, provider)
+
+
+def _bullmq(redis_url: str, provider: str, concurrency: int, deliveries: int) -> float:
+    """Measure BullMQ's worker on jobs that wait already."""
+    jobs = min(deliveries, 40 * concurrency + int(deliveries * concurrency / 50))
+    program = str(ROOT / "bench" / "peers" / "node" / "sending.js")
+    return jobs / _time(install(), program, redis_url, provider, str(concurrency), str(jobs))
+
+
+def _time(*command: str) -> float:
+    """Run a program on the processor of what is measured; return the seconds that it prints."""
+    os.sched_setaffinity(0, MEASURED)
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=LONGEST_SECONDS)
+    finally:
+        os.sched_setaffinity(0, AROUND)
+    return float(done.stdout.split()[-1])
 
 
 async def _publish(settings: DeliverySettings, deliveries: int) -> None:

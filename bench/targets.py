@@ -91,5 +91,15 @@ def targets(connections: int) -> list[Target]:
             *(2000, 3500, 4500),
             least=True,
         ),
+        Target(
+            "e-mails a second of one worker, 5 ms each, of BullMQ with 50 at once",
+            lambda medians: (
+                medians["e-mails through a provider that takes 5 ms"][websocket][sending.OURS]
+                / medians["e-mails through a provider that takes 5 ms"][websocket][sending.BULLMQ[50]]
+            ),
+            "×",
+            *(0.5, 0.75, 1.0),
+            least=True,
+        ),
         Target("resume of 300 changes, p95", _of("resume of 300 missed changes", websocket, "p95 ms"), "ms", 30, 15, 5),
     ]
