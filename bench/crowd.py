@@ -141,17 +141,17 @@ class Prober(threading.Thread):
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
         self._caller = Caller(url)
-        self._stop = threading.Event()
+        self._ended = threading.Event()
         self.seconds: list[float] = []
 
     def run(self) -> None:
         """Probe until told to stop."""
-        while not self._stop.wait(0.002):
+        while not self._ended.wait(0.002):
             self.seconds.append(self._caller.ask("/livez")[0])
 
     def stop(self) -> float:
         """Stop, and return the longest time an answer took, in seconds."""
-        self._stop.set()
+        self._ended.set()
         self.join()
         self._caller.close()
         return max(self.seconds)
