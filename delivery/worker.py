@@ -9,6 +9,7 @@ which opens everything anew for each job.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -137,6 +138,8 @@ def run(settings: DeliverySettings, queues: Sequence[str]) -> None:
     )
     sys.setswitchinterval(SWITCH_SECONDS)
     with Engine(settings, queues) as engine:
+        gc.collect()
+        gc.freeze()  # the SDKs' hundred thousand objects stay: no collection needs to look at them again
         bell = type("WorkerBell", (Bell,), {"doors": engine.doors()})
         worker = SimpleWorker(
             [Queue(name, connection=redis, serializer=JSONSerializer, job_class=bell) for name in queues],
