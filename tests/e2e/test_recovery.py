@@ -118,6 +118,26 @@ async def test_sleep(visitor, browser, cluster, transport):
     await tab.until(connection="live", unread=1)
 
 
+@pytest.mark.parametrize("signal", ["online", "pageshow", "visibilitychange"])
+async def test_woken(visitor, signal):
+    """A page that waits to try again tries at once when it is shown again or the network is back."""
+    tried = []
+    profile = await visitor.profile()
+    await profile.add_init_script("Math.random = () => 0.999")  # the longest waits there are
+
+    async def refuse(socket):
+        tried.append(socket.url)
+        await socket.close()
+
+    await profile.route_web_socket("**/v1/ws**", refuse)
+    tab = await visitor.load(new_user("alice"), profile=profile, transport="websocket")
+    await until(_length(tried), lambda count: count >= 4)  # the next wait is 8 s
+    await until(tab.state, lambda state: state["connection"] == "waiting")
+    target = "document" if signal == "visibilitychange" else "globalThis"
+    await tab.page.evaluate(f"() => {target}.dispatchEvent(new Event('{signal}'))")
+    await until(_length(tried), lambda count: count >= 5, 4)
+
+
 async def test_offline(visitor, cluster):
     """Without a network the page says so and shows what it has; what is read meanwhile is sent on return."""
     user = new_user("alice")
