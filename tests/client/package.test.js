@@ -63,6 +63,16 @@ test("a TypeScript consumer compiles against the installed package, and mistakes
   }
 });
 
+test("a bundler keeps what an import is for: elements that are defined, a language that is added", () => {
+  const wanted = ["/inbox", "/messages/de.js"].map((path) => `import "notification-hub-client${path}";`);
+  writeFileSync(join(directory, "entry.js"), wanted.join("\n"));
+  const bundle = run(join(TOOLS, "esbuild"), "entry.js", "--bundle", "--format=esm");
+  assert.match(bundle, /customElements\.define\("hub-bell"/);
+  assert.match(bundle, /Benachrichtigungen/);
+  writeFileSync(join(directory, "entry.js"), 'import "notification-hub-client";');
+  assert.doesNotMatch(run(join(TOOLS, "esbuild"), "entry.js", "--bundle", "--format=esm"), /WebSocket/);
+});
+
 test("Node imports the headless client by its name", () => {
   const script = "import { connect } from 'notification-hub-client'; console.log(typeof connect)";
   assert.equal(run(process.execPath, "--input-type=module", "-e", script).trim(), "function");
