@@ -11,7 +11,7 @@ const EVERY_MS = 1000;
 const TIMEOUT_MS = 900;
 
 /** @typedef {{ system: import("./system.js").System, chronicle: import("./chronicle.js").Chronicle,
- *   numbers: import("./numbers.js").Numbers }} Stage */
+ *   numbers: import("./numbers.js").Numbers, returned: (node: number) => void }} Stage */
 
 export class Nodes {
   #stage;
@@ -103,6 +103,7 @@ class Card {
     const took = duration(performance.now() - this.#downSince);
     this.#downSince = 0;
     this.#stage.chronicle.tell("good", `node ${this.#number}: answers again after ${took}`);
+    this.#stage.returned(this.#number);
     await this.#stage.system.refresh();
     this.#showPid();
   }
