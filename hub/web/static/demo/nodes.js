@@ -59,14 +59,24 @@ class Card {
 
   /** Ask it for its connections; return how many there are. */
   async look() {
-    const answer = await fetch(`${this.#url}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(() => null);
-    if (!answer?.ok) {
+    const metrics = await this.#metrics();
+    if (metrics === null) {
       this.#showDown();
       return 0;
     }
-    const connections = total(await answer.text(), "hub_connections");
+    const connections = total(metrics, "hub_connections");
     await this.#showUp(connections);
     return connections;
+  }
+
+  /** Its metrics, or null: it may die, or grow slow, between the first byte and the last. */
+  async #metrics() {
+    try {
+      const answer = await fetch(`${this.#url}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+      return answer.ok ? await answer.text() : null;
+    } catch {
+      return null;
+    }
   }
 
   async #killed() {
@@ -104,7 +114,7 @@ class Card {
     this.#downSince = 0;
     this.#stage.chronicle.tell("good", `node ${this.#number}: answers again after ${took}`);
     this.#stage.returned(this.#number);
-    await this.#stage.system.refresh();
+    await this.#stage.system.refresh().catch(() => {}); // the old pid is shown until the next time
     this.#showPid();
   }
 
