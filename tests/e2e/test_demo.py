@@ -16,7 +16,7 @@ from hub.dev.postgres import Postgres
 from hub.dev.redis import Redis
 from tests.dev.running import Dev
 from tests.e2e.test_accessibility import AXE, RUN
-from tests.e2e.visit import until
+from tests.e2e.visit import go, until
 
 PATIENCE_MS = 30_000
 WIDE = {"width": 1440, "height": 940}
@@ -93,7 +93,7 @@ async def visit(demo, browser):
     """The page, opened on node 0, with nothing unread for alice."""
     context = await browser.new_context(viewport=WIDE, color_scheme="light")
     page = Visit(await context.new_page())
-    await page.page.goto(demo.described()["nodes"][0])
+    await go(page.page, demo.described()["nodes"][0] + "/")
     await page.live()
     await page.clear()
     yield page
@@ -175,7 +175,7 @@ async def test_axe(demo, browser, scheme):
     context = await browser.new_context(viewport=WIDE, color_scheme=scheme, reduced_motion="reduce")
     await context.add_init_script(path=AXE)
     visit = Visit(await context.new_page())
-    await visit.page.goto(demo.described()["nodes"][0])
+    await go(visit.page, demo.described()["nodes"][0] + "/")
     await visit.live()
     await visit.publish("Security alert", "Look at this")
     await expect(visit.listed(visit.pane("alice", 0), "Look at this").first).to_be_visible(timeout=PATIENCE_MS)
