@@ -13,7 +13,7 @@ WSTEST ?= wstest
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench chaos e2e autobahn format lock clean python
+.PHONY: help install run test check bench chaos e2e autobahn pictures format lock clean python
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -46,7 +46,11 @@ chaos: python  ## kill everything while 300 deliveries go out; `make chaos CHAOS
 e2e: python  ## run the browser tests; needs chromium, and Node for some
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock requirements/e2e.lock
 	@! command -v npm >/dev/null || npm ci --prefix tests/client --ignore-scripts --no-audit --no-fund --loglevel=error
-	$(BIN)/python -m pytest tests/e2e $(ARGS)
+	$(BIN)/python -m pytest tests/e2e -n 2 --dist loadfile $(ARGS)
+
+pictures: python  ## take the README's pictures again
+	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock requirements/e2e.lock
+	HUB_PICTURES=docs/images $(BIN)/python -m pytest tests/e2e -k pictures_for $(ARGS)
 
 autobahn: python  ## run Autobahn's WebSocket cases: `make autobahn WSTEST=…/wstest`, see CONTRIBUTING.md
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock

@@ -3,6 +3,7 @@
 import { WebSocket } from "ws";
 
 import { connect } from "../../hub/web/client/hub.js";
+import "./scripted.js"; // for what an older Node lacks
 
 globalThis.WebSocket = class extends WebSocket {
   constructor(...address) {

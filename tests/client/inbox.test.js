@@ -4,12 +4,13 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { safeImage, safeLink } from "../../hub/web/client/inbox/links.js";
 import { addMessages, ENGLISH, humanize, speaker } from "../../hub/web/client/inbox/messages.js";
 import { ago, coming, snoozeChoices, stretch } from "../../hub/web/client/inbox/time.js";
 
-const MESSAGES = join(import.meta.dirname, "../../hub/web/client/messages");
+const MESSAGES = fileURLToPath(new URL("../../hub/web/client/messages", import.meta.url));
 const base = "https://app.example.com/home";
 const now = new Date(2026, 2, 18, 14, 30); // a Wednesday
 

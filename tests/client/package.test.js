@@ -6,10 +6,12 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-const CLIENT = join(import.meta.dirname, "../../hub/web/client");
-const TOOLS = join(import.meta.dirname, "node_modules/.bin");
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const CLIENT = join(HERE, "../../hub/web/client");
+const TOOLS = join(HERE, "node_modules/.bin");
 const MAX_BYTES = 6144;
 let directory;
 
@@ -35,9 +37,9 @@ test("hub.js alone is at most 6,144 bytes gzipped and imports nothing", () => {
 
 test("hub.js is what src builds", () => {
   const built = join(directory, "built.js");
-  const { scripts } = JSON.parse(readFileSync(join(import.meta.dirname, "package.json")));
+  const { scripts } = JSON.parse(readFileSync(join(HERE, "package.json")));
   const command = scripts.build.replace(/--outfile=\S+/, `--outfile=${built}`);
-  execFileSync("sh", ["-c", `PATH="${TOOLS}:$PATH" ${command}`], { cwd: import.meta.dirname });
+  execFileSync("sh", ["-c", `PATH="${TOOLS}:$PATH" ${command}`], { cwd: HERE });
   const same = readFileSync(built, "utf8") === readFileSync(join(CLIENT, "hub.js"), "utf8");
   assert.ok(same, "run `npm run build` in tests/client");
 });
@@ -52,13 +54,23 @@ test("every file that is exported is in the package, and its types are", () => {
 });
 
 test("a TypeScript consumer compiles against the installed package, and mistakes do not", () => {
-  cpSync(join(import.meta.dirname, "consumer.ts"), join(directory, "consumer.ts"));
+  cpSync(join(HERE, "consumer.ts"), join(directory, "consumer.ts"));
   const options = ["--strict", "--noEmit", "--target", "ES2022", "--module", "NodeNext", "--lib", "ES2023,DOM"];
   try {
     run(join(TOOLS, "tsc"), ...options, "consumer.ts");
   } catch (error) {
     assert.fail(error.stdout);
   }
+});
+
+test("a bundler keeps what an import is for: elements that are defined, a language that is added", () => {
+  const wanted = ["/inbox", "/messages/de.js"].map((path) => `import "notification-hub-client${path}";`);
+  writeFileSync(join(directory, "entry.js"), wanted.join("\n"));
+  const bundle = run(join(TOOLS, "esbuild"), "entry.js", "--bundle", "--format=esm");
+  assert.match(bundle, /customElements\.define\("hub-bell"/);
+  assert.match(bundle, /Benachrichtigungen/);
+  writeFileSync(join(directory, "entry.js"), 'import "notification-hub-client";');
+  assert.doesNotMatch(run(join(TOOLS, "esbuild"), "entry.js", "--bundle", "--format=esm"), /WebSocket/);
 });
 
 test("Node imports the headless client by its name", () => {
@@ -68,7 +80,7 @@ test("Node imports the headless client by its name", () => {
 
 test("the sources hold what the type declarations promise", () => {
   try {
-    execFileSync(join(TOOLS, "tsc"), ["-p", import.meta.dirname], { encoding: "utf8" });
+    execFileSync(join(TOOLS, "tsc"), ["-p", HERE], { encoding: "utf8" });
   } catch (error) {
     assert.fail(error.stdout);
   }

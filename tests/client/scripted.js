@@ -8,6 +8,14 @@ import { createServer } from "node:http";
 
 import { WebSocketServer } from "ws";
 
+/** Every browser has it; Node since 19, and Debian 12 has 18. */
+globalThis.CustomEvent ??= class extends Event {
+  constructor(type, { detail = null } = {}) {
+    super(type);
+    this.detail = detail;
+  }
+};
+
 /** One stream of a client: what it asked for, what it said, and a way to speak. */
 export class Peer extends EventEmitter {
   heard = [];

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from playwright.async_api import expect
 
@@ -303,3 +305,78 @@ async def test_a_narrow_window(visitor, cluster):
     await tab.until(unread=2)
     await tab.button("Close").tap()
     await expect(tab.page.get_by_role("dialog", name="Notifications")).to_be_hidden()
+
+
+async def test_a_list_that_takes_long(visitor, cluster):
+    """While a list is on its way its place is held and said to be loading; then it is there."""
+    user = new_user("alice")
+    await cluster.publish(user, "Put away")
+    tab, arrived = await visitor.visit(user), asyncio.Event()
+    await tab.open()
+    await tab.entry("Put away").get_by_role("button", name="Archive").click()
+    await tab.until(unread=0, queued=0)
+
+    async def wait(route):
+        await arrived.wait()
+        await route.continue_()
+
+    await tab.page.route("**/v1/inbox?**", wait)
+    await tab.page.get_by_role("tab", name="Archived").click()
+    await expect(tab.page.get_by_text("Loading")).to_be_attached()
+    await expect(tab.page.locator("hub-bell .skeleton")).to_have_count(5)
+    arrived.set()
+    await tab.until_titles("Put away")
+    await expect(tab.page.locator("hub-bell .skeleton")).to_have_count(0)
+
+
+STYLE = """(css) => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  document.adoptedStyleSheets = [sheet];
+}"""
+COLOUR = "(element) => getComputedStyle(element).backgroundColor"
+
+
+async def test_a_page_styles_it(visitor, cluster):
+    """A page sets colours by custom properties, and reaches parts of bell and inbox by their names."""
+    user = new_user("alice")
+    await cluster.publish(user, "Hello", actions=[{"id": "go", "label": "Go"}])
+    tab = await visitor.visit(user)
+    css = "hub-bell { --hub-accent: rgb(1, 2, 3); } hub-bell::part(badge) { background: rgb(4, 5, 6); } "
+    css += "hub-bell::part(entry) { background: rgb(7, 8, 9); }"
+    await tab.page.evaluate(STYLE, css)
+    await tab.open()
+    await expect(tab.page.locator("hub-bell .badge")).to_have_css("background-color", "rgb(4, 5, 6)")
+    await expect(tab.entry("Hello").get_by_role("button", name="Go")).to_have_css("background-color", "rgb(1, 2, 3)")
+    await expect(tab.entry("Hello").locator(".row")).to_have_css("background-color", "rgb(7, 8, 9)")
+
+
+async def test_light_and_dark(visitor):
+    """It follows the user's preference for light or dark, and an attribute overrules that."""
+    tab = await visitor.visit(new_user("alice"), profile=await visitor.profile(color_scheme="light"))
+    await tab.open()
+    panel = tab.page.locator("hub-bell .panel")
+    light = await panel.evaluate(COLOUR)
+    await tab.page.emulate_media(color_scheme="dark")
+    dark = await panel.evaluate(COLOUR)
+    assert (light, dark) == ("rgb(255, 255, 255)", "rgb(22, 24, 29)")
+    await tab.page.evaluate("() => document.querySelector('hub-bell').setAttribute('theme', 'light')")
+    assert await panel.evaluate(COLOUR) == light
+    await tab.page.evaluate("() => document.querySelector('hub-bell').removeAttribute('theme')")
+    assert await panel.evaluate(COLOUR) == dark
+
+
+async def test_reduced_motion(visitor, cluster):
+    """Who asked for less motion sees none: neither as it opens nor as something arrives or leaves."""
+    user = new_user("alice")
+    tab = await visitor.visit(user, profile=await visitor.profile(reduced_motion="reduce"))
+    running = "(bell) => bell.shadowRoot.getAnimations().concat(bell.shadowRoot.querySelector('hub-inbox').shadowRoot.getAnimations()).length"
+    bell = tab.page.locator("hub-bell")
+    await tab.open()
+    assert await bell.evaluate(running) == 0
+    await cluster.publish(user, "Arrives")
+    await expect(tab.entry("Arrives")).to_be_visible()
+    assert await bell.evaluate(running) == 0
+    await tab.entry("Arrives").get_by_role("button", name="Archive").click()
+    assert await bell.evaluate(running) == 0
+    await tab.until_titles()

@@ -82,3 +82,61 @@ async def test_signing_out(visitor, cluster):
     assert not await devices(cluster, user, token)
     await tab.page.evaluate("(token) => localStorage.setItem('hub device', token)", token)
     await tab.page.evaluate(disable)
+
+
+# What the browser would put on the desktop, and a way to look away that a page without windows has not.
+DESKTOP = """
+globalThis.away = false;
+globalThis.shown = [];
+Object.defineProperty(Document.prototype, "hidden", { get: () => globalThis.away });
+globalThis.Notification = class extends Notification {
+  constructor(title, options) {
+    super(title, options);
+    shown.push(title);
+  }
+  close() {
+    shown.splice(shown.indexOf(this.title), 1);
+    super.close();
+  }
+};
+"""
+SHOW = "async () => (await import('/client/hub-push.js')).enableDesktop(seen.hub).then((stop) => stop !== null)"
+LOOK = "(away) => ((globalThis.away = away), document.dispatchEvent(new Event('visibilitychange')))"
+
+
+async def test_desktop_notifications(visitor, cluster):
+    """While nobody looks, one tab shows what arrives, however many there are; what is read elsewhere is taken away."""
+    user = new_user("alice")
+    profile = await visitor.profile()
+    await profile.grant_permissions(["notifications"])
+    await profile.add_init_script(DESKTOP)
+    leader, other = [await visitor.visit(user, profile=profile) for _ in range(2)]
+    assert (await leader.state())["leader"]
+
+    async def shown():
+        return [await tab.page.evaluate("() => shown") for tab in (leader, other)]
+
+    for tab in (leader, other):
+        assert await tab.page.evaluate(SHOW)
+        await tab.page.evaluate(LOOK, True)
+    first = (await cluster.publish(user, "Nobody looks"))["notifications"][0]["id"]
+    await until(shown, lambda titles: titles == [["Nobody looks"], []])
+    await other.page.evaluate(LOOK, False)
+    await cluster.publish(user, "Somebody looks at the other tab")
+    await leader.until(unread=2)
+    await leader.page.evaluate("() => navigator.locks.query()")  # it has asked by then, and kept quiet
+    await other.page.evaluate(LOOK, True)
+    await cluster.publish(user, "Nobody again")
+    await until(shown, lambda titles: titles == [["Nobody looks", "Nobody again"], []])
+    async with cluster.user(user, 1) as client:
+        await client.post(f"/v1/inbox/{first}/read")
+        await until(shown, lambda titles: titles == [["Nobody again"], []])
+        await client.post("/v1/inbox/read-all")
+    await until(shown, lambda titles: titles == [[], []])
+
+
+async def test_without_permission(visitor):
+    """Where the user says no there is neither push nor a desktop notification, and nobody is registered."""
+    tab = await visitor.visit(new_user("alice"))
+    assert not await tab.page.evaluate(SHOW)
+    assert await tab.page.evaluate(ENABLE.split("globalThis.registration")[0] + "return given; }", "token") is None

@@ -118,6 +118,29 @@ async def test_sleep(visitor, browser, cluster, transport):
     await tab.until(connection="live", unread=1)
 
 
+WAKING = {"online": "globalThis", "pageshow": "globalThis", "visibilitychange": "document"}
+
+
+async def test_woken(visitor):
+    """A page that waits to try again tries at once when it is shown again or the network is back."""
+    tried = []
+    profile = await visitor.profile()
+    await profile.add_init_script("Math.random = () => 0.999")  # the longest waits there are
+
+    async def refuse(socket):
+        tried.append(socket.url)
+        await socket.close()
+
+    await profile.route_web_socket("**/v1/ws**", refuse)
+    tab = await visitor.load(new_user("alice"), profile=profile, transport="websocket")
+    await until(_length(tried), lambda count: count >= 4)
+    for event, target in WAKING.items():  # the next wait is 8 s, then 16, then 20
+        before = len(tried)
+        await until(tab.state, lambda state: state["connection"] == "waiting")
+        await tab.page.evaluate(f"() => {target}.dispatchEvent(new Event('{event}'))")
+        await until(_length(tried), lambda count, before=before: count > before, 4)
+
+
 async def test_offline(visitor, cluster):
     """Without a network the page says so and shows what it has; what is read meanwhile is sent on return."""
     user = new_user("alice")

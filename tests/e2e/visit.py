@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
-from playwright.async_api import Browser, BrowserContext, Locator
+from playwright.async_api import Browser, BrowserContext, Locator, Request
+from playwright.async_api import Error as BrowserError
 from playwright.async_api import Page as BrowserPage
 
 from tests.e2e.site import Site
@@ -31,6 +32,9 @@ FLAGS = [
 # What a browser says of a connection that was refused or cut; the tests do both on purpose.
 EXPECTED = ("WebSocket connection to", "Failed to load resource", "net::ERR_")
 SECONDS = 10.0
+# Chromium drops what is on its way when any network device comes or goes, those that a test of networks makes included.
+CHANGED = "net::ERR_NETWORK_CHANGED"
+TRIES = 5
 
 
 async def until(ask: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool], seconds: float = SECONDS) -> Any:
@@ -40,6 +44,26 @@ async def until(ask: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool]
         assert time.monotonic() < deadline, f"still {answer!r}"
         await asyncio.sleep(0.02)
     return answer
+
+
+async def go(page: BrowserPage, url: str) -> None:
+    """Open an address, as often as it takes for the network to hold still while the page loads."""
+    for _ in range(TRIES):
+        lost: list[Request] = []
+
+        def note(request: Request, lost: list[Request] = lost) -> None:
+            lost.append(request)
+
+        page.on("requestfailed", note)
+        try:
+            await page.goto(url)
+        except BrowserError as error:
+            if CHANGED not in str(error):
+                raise
+        page.remove_listener("requestfailed", note)
+        if page.url == url and not any(request.failure == CHANGED for request in lost):
+            return
+    raise AssertionError(f"{url} does not load: {lost}")
 
 
 @contextlib.asynccontextmanager
@@ -145,7 +169,7 @@ class Visitor:
         page.page.on("console", lambda said: said.type in ("error", "warning") and self._note(said.text))
         page.page.on("pageerror", lambda error: self._note(str(error)))
         query = urlencode({"user": user, "hub": self.cluster.url(node), **asked})
-        await page.page.goto(f"{self.site.origin}/?{query}")
+        await go(page.page, f"{self.site.origin}/?{query}")
         return page
 
     def _note(self, text: str) -> None:

@@ -8,6 +8,8 @@
 const DEVICE = "hub device";
 /** Changes after which nobody needs to be told any more. */
 const DONE = ["read", "archived", "snoozed", "expired", "recalled", "deleted"];
+/** A lock that every tab somebody looks at holds, shared: so the leading tab knows when to keep quiet. */
+const LOOKED_AT = "hub looked at";
 
 /**
  * Register this browser for web push; resolves to the token, or null where the user or the browser says no.
@@ -45,16 +47,42 @@ export async function enableDesktop(hub, { icon } = {}) {
   /** @type {Map<string, Notification>} */
   const shown = new Map();
   const life = new AbortController();
+  declare(life.signal);
   hub.addEventListener(
     "notification",
     ({ detail: { change, replayed, notification } }) => {
       if (DONE.includes(change)) close(shown, notification.id);
       // The leader speaks for all tabs, or each of them would.
-      if (change === "created" && !replayed && hub.state.leader && document.hidden) show(shown, notification, icon);
+      if (change === "created" && !replayed && hub.state.leader) void tell(shown, notification, icon);
     },
     life,
   );
+  hub.addEventListener("inbox", ({ detail }) => detail.change === "read_all" && closeAll(shown), life);
   return () => life.abort();
+}
+
+/** Hold the shared lock while somebody looks at this tab. @param {AbortSignal} signal */
+function declare(signal) {
+  let release = () => {};
+  const look = () => {
+    release();
+    if (document.hidden || signal.aborted) return;
+    const looking = new Promise((resolve) => (release = () => resolve(undefined)));
+    void navigator.locks?.request(LOOKED_AT, { mode: "shared" }, () => looking);
+  };
+  document.addEventListener("visibilitychange", look, { signal });
+  signal.addEventListener("abort", () => release());
+  look();
+}
+
+async function isLookedAt() {
+  const { held = [] } = (await navigator.locks?.query()) ?? {};
+  return !document.hidden || held.some(({ name }) => name === LOOKED_AT);
+}
+
+/** @param {Map<string, Notification>} shown @param {import("./hub.js").Notification} notification @param {string} [icon] */
+async function tell(shown, notification, icon) {
+  if (!(await isLookedAt())) show(shown, notification, icon);
 }
 
 /** @param {Map<string, Notification>} shown @param {import("./hub.js").Notification} notification @param {string} [icon] */
@@ -63,6 +91,11 @@ function show(shown, { id, title, body }, icon) {
   shown.set(id, made);
   made.onclose = () => shown.delete(id);
   made.onclick = () => (focus(), made.close());
+}
+
+/** @param {Map<string, Notification>} shown */
+function closeAll(shown) {
+  for (const id of [...shown.keys()]) close(shown, id);
 }
 
 /** @param {Map<string, Notification>} shown @param {string} id */

@@ -33,7 +33,8 @@ async function begin() {
   );
   part("panes").append(...panes.map(({ element }) => element));
   new Composer(/** @type {HTMLFormElement} */ (part("composer")), { system, chronicle, numbers });
-  new Nodes(part("nodes"), { system, chronicle, numbers }).watch();
+  const returned = (/** @type {number} */ node) => panes.forEach((pane) => pane.hurry(node));
+  new Nodes(part("nodes"), { system, chronicle, numbers, returned }).watch();
   if (system.outbox) new Outbox(part("outbox-card"), system).watch();
   if (system.dashboard) part("links").append(h("a", { href: system.dashboard }, "RQ dashboard"));
 }

@@ -9,6 +9,7 @@ import { PRESETS } from "./presets.js";
 const USERS = ["alice", "bob", "carol"];
 const CHANNELS = { email: "E-mail", sms: "SMS", push: "Push" };
 const MANY = 25;
+const PAUSE_MS = 300;
 
 /** @typedef {{ system: import("./system.js").System, chronicle: import("./chronicle.js").Chronicle,
  *   numbers: import("./numbers.js").Numbers }} Stage */
@@ -22,6 +23,7 @@ export class Composer {
   #title = h("input", { name: "title", required: true, maxlength: "500", autocomplete: "off" });
   #body = h("textarea", { name: "body", rows: "2" });
   #answer = h("output", { id: "answer" });
+  #going = false;
 
   /** @param {HTMLFormElement} form @param {Stage} stage */
   constructor(form, stage) {
@@ -43,13 +45,15 @@ export class Composer {
     const inbox = choice("checkbox", "channels", "in_app", { checked: true, disabled: true }, "Inbox");
     const channels = Object.entries(CHANNELS).map(([name, label]) => choice("checkbox", "channels", name, {}, label));
     const many = h("button", { type: "button", class: "quiet", onclick: () => void this.#many() }, `${MANY} at once`);
+    this.endless = h("button", { type: "button", class: "quiet", "aria-pressed": "false", onclick: () => void this.#turn() }, "Non-stop");
+    this.endless.title = "One after the other until you stop it: kill a node meanwhile, and count.";
     return [
       group("What", "presets", ...presets),
       h("label", {}, "Title", this.#title),
       h("label", {}, "Text", this.#body),
       group("To", "chips", ...users),
       ...(this.#stage.system.outbox ? [group("Over", "chips", inbox, ...channels)] : []),
-      h("div", { class: "buttons" }, h("button", { class: "primary", id: "publish" }, "Publish"), many),
+      h("div", { class: "buttons" }, h("button", { class: "primary", id: "publish" }, "Publish"), many, this.endless),
       this.#answer,
     ];
   }
@@ -112,6 +116,33 @@ export class Composer {
     const took = duration(performance.now() - began);
     this.#say(`${done} of ${MANY} committed in ${took}.`);
     this.#stage.chronicle.tell("info", `published ${done} at once to ${to.join(", ")} in ${took}`);
+  }
+
+  /** Start telling one thing after the other, or stop. */
+  async #turn() {
+    this.#going = !this.#going;
+    this.endless.ariaPressed = String(this.#going);
+    if (!this.#going) return;
+    const began = performance.now();
+    let done = 0;
+    while (this.#going) {
+      if (this.#checked("to").length > 0) done += await this.#another();
+      this.#say(`${done} committed, one after the other.`);
+      await new Promise((resume) => setTimeout(resume, PAUSE_MS));
+    }
+    this.#stage.chronicle.tell("info", `published ${done} one after the other in ${duration(performance.now() - began)}`);
+  }
+
+  /** Tell something else, in the inbox only; return how many publishes were committed, 1 or 0. */
+  async #another() {
+    const said = { ...this.#said(), ...this.#preset.write(), channels: ["in_app"] };
+    try {
+      await this.#send(said, performance.now());
+      return 1;
+    } catch (error) {
+      this.#stage.chronicle.tell("bad", String(/** @type {Error} */ (error).message));
+      return 0;
+    }
   }
 
   /** @param {object} said @param {number} began */

@@ -11,7 +11,7 @@ const EVERY_MS = 1000;
 const TIMEOUT_MS = 900;
 
 /** @typedef {{ system: import("./system.js").System, chronicle: import("./chronicle.js").Chronicle,
- *   numbers: import("./numbers.js").Numbers }} Stage */
+ *   numbers: import("./numbers.js").Numbers, returned: (node: number) => void }} Stage */
 
 export class Nodes {
   #stage;
@@ -59,14 +59,24 @@ class Card {
 
   /** Ask it for its connections; return how many there are. */
   async look() {
-    const answer = await fetch(`${this.#url}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(() => null);
-    if (!answer?.ok) {
+    const metrics = await this.#metrics();
+    if (metrics === null) {
       this.#showDown();
       return 0;
     }
-    const connections = total(await answer.text(), "hub_connections");
+    const connections = total(metrics, "hub_connections");
     await this.#showUp(connections);
     return connections;
+  }
+
+  /** Its metrics, or null: it may die, or grow slow, between the first byte and the last. */
+  async #metrics() {
+    try {
+      const answer = await fetch(`${this.#url}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+      return answer.ok ? await answer.text() : null;
+    } catch {
+      return null;
+    }
   }
 
   async #killed() {
@@ -103,7 +113,8 @@ class Card {
     const took = duration(performance.now() - this.#downSince);
     this.#downSince = 0;
     this.#stage.chronicle.tell("good", `node ${this.#number}: answers again after ${took}`);
-    await this.#stage.system.refresh();
+    this.#stage.returned(this.#number);
+    await this.#stage.system.refresh().catch(() => {}); // the old pid is shown until the next time
     this.#showPid();
   }
 

@@ -7,22 +7,26 @@
  */
 
 import { duration, h } from "./element.js";
+import { Pulse } from "./pulse.js";
 
 const WINDOW = 500;
 /** Of how many notifications it is remembered when they began, or were shown before that was known. */
 const REMEMBERED = 1000;
+
+/** @typedef {{ shown: number, timed: (milliseconds: number) => void }} Arrival */
 
 export class Numbers {
   /** @type {Map<string, HTMLElement>} */
   #places = new Map();
   /** @type {Map<string, number>} */
   #begun = new Map();
-  /** @type {Map<string, number[]>} */
+  /** @type {Map<string, Arrival[]>} */
   #early = new Map();
   /** @type {number[]} */
   #latencies = [];
   #published = 0;
   #delivered = 0;
+  #pulse = new Pulse();
 
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -31,6 +35,7 @@ export class Numbers {
       this.#places.set(name, place);
       element.append(h("div", {}, h("dt", {}, label), place, h("dd", { class: "unit" }, unit)));
     }
+    this.#places.get("p50")?.after(h("dd", { class: "pulse" }, this.#pulse.element));
     this.#show();
   }
 
@@ -48,7 +53,7 @@ export class Numbers {
     this.#published += ids.length;
     for (const id of ids) {
       this.#begun.set(id, began);
-      for (const shown of this.#early.get(id) ?? []) this.#latencies.push(shown - began);
+      for (const { shown, timed } of this.#early.get(id) ?? []) this.#took(shown - began, timed);
       this.#early.delete(id);
     }
     this.#show();
@@ -58,20 +63,28 @@ export class Numbers {
    * A pane has got a new notification; once it is painted, it is delivered.
    * @param {string} id
    * @param {boolean} late caught up on
+   * @param {(milliseconds: number) => void} timed told how long it took, once that is known
    */
-  arrived(id, late) {
+  arrived(id, late, timed) {
     requestAnimationFrame(() => {
       this.#delivered += 1;
-      if (!late) this.#time(id, performance.now());
+      if (!late) this.#time(id, { shown: performance.now(), timed });
       this.#show();
     });
   }
 
-  /** @param {string} id @param {number} shown */
-  #time(id, shown) {
+  /** @param {string} id @param {Arrival} arrival */
+  #time(id, arrival) {
     const began = this.#begun.get(id);
-    if (began !== undefined) this.#latencies.push(shown - began);
-    else this.#early.set(id, [...(this.#early.get(id) ?? []), shown]); // before its publish was answered
+    if (began !== undefined) this.#took(arrival.shown - began, arrival.timed);
+    else this.#early.set(id, [...(this.#early.get(id) ?? []), arrival]); // before its publish was answered
+  }
+
+  /** @param {number} latency @param {(milliseconds: number) => void} timed */
+  #took(latency, timed) {
+    this.#latencies.push(latency);
+    this.#pulse.beat(latency);
+    timed(latency);
   }
 
   #show() {
@@ -98,8 +111,8 @@ export class Numbers {
 const QUANTILES = /** @type {const} */ ([["p50", 0.5], ["p99", 0.99]]);
 const LABELS = [
   ["connections", "Connections", "on all nodes"],
-  ["published", "Published", "since you came"],
-  ["delivered", "Delivered", "to the panes below"],
+  ["published", "Published", "by this page"],
+  ["delivered", "Delivered", "to these panes"],
   ["p50", "Latency, p50", "from click to paint"],
   ["p99", "Latency, p99", "from click to paint"],
 ];

@@ -35,6 +35,9 @@ export class Pane {
   #lostAt = 0;
   #caughtUp = 0;
   #connected = false;
+  #took = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #ticking;
 
   /** @param {Stage} stage */
   constructor(stage) {
@@ -67,6 +70,16 @@ export class Pane {
     return element;
   }
 
+  /**
+   * Its node is back, as the page happens to know. Behind a load balancer another node would have answered at once; a
+   * pane that can only wait for this one need not sit out a backoff that is meant for thousands.
+   * @param {number} node
+   */
+  hurry(node) {
+    const mine = this.#stage.node % this.#stage.system.nodes.length === node;
+    if (mine && this.hub.state.connection === "waiting") this.hub.reconnect();
+  }
+
   #listen() {
     this.hub.subscribe((state) => this.#showState(state));
     this.hub.addEventListener("notification", ({ detail }) => {
@@ -77,21 +90,41 @@ export class Pane {
 
   /** @param {import("/client/hub.js").NotificationFrame} frame */
   #arrived({ notification, replayed }) {
-    this.#stage.numbers.arrived(notification.id, replayed);
+    this.#stage.numbers.arrived(notification.id, replayed, (took) => this.#timed(took));
     this.element.classList.remove("rung");
     void this.element.offsetWidth; // so that the animation begins anew
     this.element.classList.add("rung");
   }
 
+  /** @param {number} took */
+  #timed(took) {
+    this.#took = duration(took);
+    this.#showAside(this.hub.state);
+  }
+
   /** @param {import("/client/hub.js").HubState} state */
-  #showState({ connection, transport, seq, queued }) {
+  #showState(state) {
+    const { connection, transport, seq, queued } = state;
     const words = [WORDS[connection]];
     if (connection === "live") words.push(transport === "sse" ? "SSE" : "WebSocket", `seq ${seq}`);
     if (queued) words.push(`${queued} queued`);
     this.#state.textContent = words.join(" · ");
     this.element.dataset.connection = connection;
+    this.#showAside(state);
     if (connection === "live") this.#recovered(seq);
     else if (this.#connected) this.#lost(seq);
+  }
+
+  /**
+   * What changes too often to be read out: how long the last arrival took, or when it is tried again.
+   * @param {import("/client/hub.js").HubState} state
+   */
+  #showAside({ connection, retry_at = 0 }) {
+    clearTimeout(this.#ticking);
+    const left = connection === "waiting" ? Math.ceil((retry_at - Date.now()) / 1000) : 0;
+    if (left > 0) this.#ticking = setTimeout(() => this.#showAside(this.hub.state), 250);
+    const took = connection === "live" && this.#took ? `· ${this.#took}` : "";
+    this.#state.dataset.aside = left > 0 ? `in ${left} s` : took;
   }
 
   /** @param {number} seq */
@@ -99,6 +132,7 @@ export class Pane {
     this.#connected = false;
     this.#lostAt = performance.now();
     this.#caughtUp = 0;
+    this.#took = "";
     this.#stage.chronicle.tell("bad", `${this.#place}: connection lost at seq ${seq}`);
   }
 

@@ -17,6 +17,8 @@ export async function open() {
   return new System(await answer.json());
 }
 
+/** @typedef {{ ok: boolean, status: number, said: any }} Answer */
+
 export class System {
   #issued = Date.now();
 
@@ -58,7 +60,7 @@ export class System {
     for (let attempt = 0; attempt < ATTEMPTS * asked.length; attempt++) {
       if (attempt && attempt % asked.length === 0) await new Promise((done) => setTimeout(done, PAUSE_MS));
       const answer = await this.#fetch(asked[attempt % asked.length] + path, options);
-      if (answer) return read(answer);
+      if (answer) return unwrap(answer);
     }
     throw new Error("no node answers");
   }
@@ -66,20 +68,20 @@ export class System {
   /**
    * @param {string} url
    * @param {RequestInit} options
-   * @returns {Promise<Response | null>} null when nothing came back
+   * @returns {Promise<Answer | null>} null when nothing came back, or not all of it
    */
   async #fetch(url, options) {
     try {
-      return await fetch(url, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      const answer = await fetch(url, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      return { ok: answer.ok, status: answer.status, said: await answer.json() };
     } catch {
       return null;
     }
   }
 }
 
-/** @param {Response} answer */
-async function read(answer) {
-  const said = await answer.json();
-  if (!answer.ok) throw new Error(said.detail ?? `the node answered ${answer.status}`);
+/** @param {Answer} answer */
+function unwrap({ ok, status, said }) {
+  if (!ok) throw new Error(said.detail ?? `the node answered ${status}`);
   return said;
 }

@@ -47,7 +47,7 @@ export const entry = /* css */ `
 .unread .body { color: var(--soft-text); }
 .body:empty { display: none; }
 .meta { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 8px; margin-block-start: 4px; color: var(--faint-text); font-size: 12px; }
-.time + .category::before, .category + .wakes::before { content: "·"; margin-inline-end: 8px; color: var(--faint-text); }
+.time:has(+ .category)::after, .category:has(+ .wakes)::after { content: "·"; margin-inline-start: 8px; color: var(--faint-text); font-weight: 400; }
 .unread .meta { color: var(--soft-text); }
 .flag { padding: 1px 7px; border-radius: 6px; background: color-mix(in oklab, var(--amber) 15%, transparent); color: var(--amber); font-weight: 620; }
 .flag.urgent { background: var(--danger-soft); color: var(--danger); }
@@ -57,17 +57,17 @@ export const entry = /* css */ `
 .choices:empty { display: none; }
 
 .tools {
-  position: absolute; inset-block-start: 7px; inset-inline-end: 8px; z-index: 1; display: flex; padding: 1px;
+  position: absolute; inset-block-start: 4px; inset-inline-end: 6px; z-index: 1; display: flex; padding: 1px;
   border-radius: 10px; background: var(--raised); box-shadow: 0 0 0 1px var(--line), 0 3px 10px -3px #0003;
   opacity: 0; transition: opacity .12s;
 }
-.tools .icon-button { inline-size: 30px; block-size: 30px; font-size: 13.5px; }
+.tools .icon-button { inline-size: 28px; block-size: 28px; font-size: 13.5px; }
 .row:hover .tools, .entry:focus-visible .tools, .row:has(:focus-visible) .tools { opacity: 1; }
 @media (hover: none) {
   .meta { min-block-size: 32px; padding-inline-end: 124px; }
   .row:has(.choice) { padding-block-end: 48px; }
   .row:has(.choice) .meta { min-block-size: 0; padding: 0; }
-  .tools { inset-block: auto 4px; opacity: 1; background: none; box-shadow: none; }
+  .tools { inset-block: auto 9px; opacity: 1; background: none; box-shadow: none; }
   .tools .icon-button { inline-size: 40px; block-size: 36px; font-size: 15px; }
 }
 @media (forced-colors: active) {

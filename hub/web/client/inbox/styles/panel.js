@@ -10,11 +10,16 @@ export const panel = /* css */ `
 .header { display: flex; align-items: center; gap: 4px; padding: 14px 12px 6px 20px; }
 .header:dir(rtl) { padding: 14px 20px 6px 12px; }
 .back { margin-inline-start: -10px; }
-.heading { flex: 1; font-size: 17px; font-weight: 680; letter-spacing: -.01em; }
+.heading { flex: 1; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-size: 17px; font-weight: 680; letter-spacing: -.01em; }
 .heading:focus-visible { outline: none; }
 .buttons { display: flex; align-items: center; gap: 2px; }
 .close { display: none; }
-@media (max-width: 520px) { :host([closable]) .close { display: grid; } }
+@media (max-width: 520px) {
+  :host([closable]) .close { display: grid; }
+  :host([closable]) .header { padding-inline: 20px 6px; }
+  :host([closable]) .buttons { gap: 0; }
+  :host([closable]) .heading { font-size: 16px; }
+}
 
 .notice {
   display: flex; align-items: center; gap: 10px; margin: 4px 12px 6px; padding: 8px 12px;
