@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from hub.errors import Invalid
 from hub.identity import UserKey
-from hub.store.database import Locked, Refused
+from hub.store.database import KeyLocked, Locked, Refused
 from hub.store.publications import Outcome, Publication
 
 MAX_IN_FLIGHT = 2
@@ -163,7 +163,7 @@ class GroupCommit:
     def _fail(self, group: _Group, error: Refused | Locked) -> None:
         """Refuse a group. If it was locked out, so is what waits for the same user: nobody waits for a lock in line."""
         group.settle(error)
-        if isinstance(error, Locked) and len(group.users) == 1:
+        if isinstance(error, Locked) and not isinstance(error, KeyLocked) and len(group.users) == 1:
             self._stuck |= group.users
             for other in [other for other in self._waiting if not group.users.isdisjoint(other.users)]:
                 other.settle(error)

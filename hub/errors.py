@@ -107,6 +107,12 @@ class Conflict(HubError):
     code, status, title, close = "conflict", 409, "Conflict", PROTOCOL_ERROR
 
 
+class InFlight(Conflict):
+    """The same was asked for just now and is still being done; `retry_after_seconds` says when to ask again."""
+
+    code, title, temporary = "in_flight", "Still in flight", True
+
+
 class AlreadyAuthenticated(HubError):
     """An `auth` frame on a connection that has its credentials."""
 

@@ -7,6 +7,7 @@ what to look at. The rest shows the protocols at work on a transport in memory.
 
 import asyncio
 import hashlib
+import importlib.util
 import inspect
 import json
 import logging
@@ -84,8 +85,18 @@ SIGNATURES = {
     "Close.serialize": "self",
     "PayloadTooBig.__init__": "self, size_or_message, max_size=, current_size=",
 }
+
+
+def anew(name):
+    """Load a module another time: sse-starlette changes uvicorn's server in memory as soon as it is imported."""
+    spec = importlib.util.find_spec(name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 OWNERS = (
-    *(HttpToolsProtocol, WebSocketsSansIOProtocol, uvicorn.Server, websockets.server.ServerProtocol),
+    *(HttpToolsProtocol, WebSocketsSansIOProtocol, anew("uvicorn.server").Server, websockets.server.ServerProtocol),
     *(websockets.frames.Frame, websockets.frames.Close, websockets.exceptions.PayloadTooBig),
 )
 # Methods whose insides we know and build on: when they touch `transport`, what they queue, which flags they set.

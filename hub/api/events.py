@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from hub.api.notifications import REPLAYED, accept
 from hub.api.operation import Call, Resource
-from hub.errors import FieldError, IdempotencyMismatch, Invalid, TooLarge, Unavailable
+from hub.errors import FieldError, IdempotencyMismatch, InFlight, Invalid, TooLarge, Unavailable
 from hub.notification import publication_name
 from hub.publication import Category, DataObject, Moment, Publish, Request, Text, UserId
 from hub.validation import parse_json
@@ -73,7 +73,7 @@ _CLOUD: TypeAdapter[CloudEvent] = TypeAdapter(CloudEvent)
     documented=Event,
     answers={202: EventAccepted},
     answer_headers=REPLAYED,
-    errors=(IdempotencyMismatch, TooLarge, Unavailable),
+    errors=(IdempotencyMismatch, InFlight, TooLarge, Unavailable),
     media_types=("application/json", CLOUDEVENTS),
 )
 async def take(call: Call) -> Response:

@@ -16,7 +16,17 @@ from hub.api.problem import Problem, problem
 from hub.api.verdict import Rehearsed, rehearsed
 from hub.api.wording import check_wording
 from hub.auth import Principal
-from hub.errors import Conflict, FieldError, HubError, IdempotencyMismatch, Invalid, NotFound, TooLarge, Unavailable
+from hub.errors import (
+    Conflict,
+    FieldError,
+    HubError,
+    IdempotencyMismatch,
+    InFlight,
+    Invalid,
+    NotFound,
+    TooLarge,
+    Unavailable,
+)
 from hub.notification import notification_name, parse_name, publication_name
 from hub.publication import Batch, Publish, Request
 from hub.store.publications import Outcome, Publication, Receipt, Status
@@ -94,7 +104,7 @@ class BatchResults(BaseModel):
     body=Publish,
     query=PublishQuery,
     answers={201: Published, 200: Rehearsed},
-    errors=(IdempotencyMismatch, TooLarge, Unavailable),
+    errors=(IdempotencyMismatch, InFlight, TooLarge, Unavailable),
     request_headers=IDEMPOTENCY_KEY,
     answer_headers=REPLAYED | {"Location": "where the publication's state is"},
 )
@@ -129,7 +139,7 @@ class Items(Request):
     body=Batch,
     documented=Items,
     answers={207: BatchResults},
-    errors=(TooLarge, Unavailable),
+    errors=(InFlight, TooLarge, Unavailable),
     request_headers=IDEMPOTENCY_KEY,
     answer_headers=REPLAYED,
 )

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import asyncpg
 
 from hub.config import Shared
-from hub.errors import Unavailable
+from hub.errors import InFlight, Unavailable
 
 ACQUIRE_SECONDS = 2.0
 COMMAND_SECONDS = 5.0
@@ -36,6 +36,10 @@ class Refused(Exception):
 
 class Locked(Unavailable):
     """A row was locked by somebody else for too long; other rows are fine."""
+
+
+class KeyLocked(InFlight, Locked):
+    """Somebody else is storing under the same idempotency key, and has been for too long to wait."""
 
 
 class Fetches(Protocol):
@@ -115,6 +119,8 @@ def translated() -> Iterator[None]:
     except BEHIND as error:
         raise Unavailable("the database has not the schema of this release: run `hub migrate`") from error
     except LOCKED as error:
+        if "idempotency_keys" in str(getattr(error, "context", "")):  # the statement that waited
+            raise KeyLocked("a request with this Idempotency-Key is still in flight", retry_after_seconds=1) from error
         raise Locked("somebody else is changing this, try again", retry_after_seconds=1) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise Unavailable("the database is not available", retry_after_seconds=1) from error

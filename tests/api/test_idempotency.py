@@ -3,6 +3,7 @@
 import asyncio
 import socket
 
+import asyncpg
 import pytest
 
 from tests.api.calls import pointers, publication
@@ -131,6 +132,31 @@ async def test_a_batch_has_keys_of_its_own(api):
         await service.post("/v1/notifications/batch", json={"items": [said]}, headers=keyed(key))
         answer = await service.post("/v1/notifications", json=said | {"title": "x"}, headers=keyed(f"{key}#0"))
     assert answer.status_code == 201
+
+
+async def test_a_key_that_is_in_flight_for_long_is_a_conflict(api):
+    """Who repeats a request before its answer waits for that, a second at most: then 409 with Retry-After."""
+    said, key = publication(), new_user("key")
+    connection = await asyncpg.connect(api.settings.database_url)
+    holding = connection.transaction()
+    await holding.start()
+    await connection.execute(
+        "insert into idempotency_keys (tenant, producer, key, body_hash, publication_id)"
+        " values ('default', 'service:tests', $1, '', gen_random_uuid())",
+        key,
+    )
+    try:
+        async with api.service() as service:
+            answer, other = await asyncio.gather(
+                service.post("/v1/notifications", json=said, headers=keyed(key)),
+                service.post("/v1/notifications", json=said),
+            )
+            assert (answer.status_code, answer.headers["retry-after"], other.status_code) == (409, "1", 201)
+            assert answer.json()["type"].endswith("/in_flight")
+            await holding.rollback()
+            assert (await service.post("/v1/notifications", json=said, headers=keyed(key))).status_code == 201
+    finally:
+        await connection.close()
 
 
 async def test_the_answer_outlives_the_notification(api):
