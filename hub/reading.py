@@ -18,7 +18,7 @@ from hub.protocol import Counts
 from hub.store.snapshots import Snapshot, Snapshots, Wanted
 
 MAX_IN_FLIGHT = 2
-MAX_HEADS = 500
+MAX_HEADS = 100
 MAX_ROWS = 1000
 
 
