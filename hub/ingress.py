@@ -10,6 +10,7 @@ what is used here.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -133,9 +134,7 @@ class HttpProtocol(HttpToolsProtocol):
             super().handle_websocket_upgrade()
             return
         self.transport.pause_reading()  # what comes next is for the stream
-        task = self.loop.create_task(self._open_websocket(opening))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.app_state["state"].hub.live.doorman.call(partial(self._begin_websocket, opening))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Open a stream of events the short way if its client brings all it needs (uvicorn)."""
@@ -149,7 +148,8 @@ class HttpProtocol(HttpToolsProtocol):
             if not await opening.admit_stream(self.app_state["state"], defaults, self._detach):
                 await app(scope, receive, send)
 
-        super()._start_asgi_task(cycle, open_stream)
+        begin = partial(super()._start_asgi_task, cycle, open_stream)
+        self.app_state["state"].hub.live.doorman.call(begin)
 
     def _opening(self, scope: Any, wanted: str) -> Opening | None:
         if scope["path"] != wanted or scope["method"] != "GET" or scope["http_version"] != "1.1":
@@ -157,6 +157,11 @@ class HttpProtocol(HttpToolsProtocol):
         if not self.app_state["state"].settings.lean or self.root_path:
             return None
         return Opening.read(scope["query_string"], scope["headers"])
+
+    def _begin_websocket(self, opening: Opening) -> None:
+        task = self.loop.create_task(self._open_websocket(opening))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def _open_websocket(self, opening: Opening) -> None:
         admitted = await opening.admit_websocket(self.app_state["state"], self._switch)

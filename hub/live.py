@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from hub import protocol
 from hub.config import Settings
 from hub.connection import Connection
+from hub.doorman import Doorman
 from hub.errors import DISCONNECTED, REPLACED, Unavailable
 from hub.feed import Feed
 from hub.identity import UserKey
@@ -48,6 +49,7 @@ class Live:
     ) -> None:
         self.node_id = new_id().hex[-12:]
         self._numbers = itertools.count(1)
+        self.doorman = Doorman()
         self.roster = Roster(
             max_connections=settings.max_connections,
             ping_seconds=settings.ping_seconds,

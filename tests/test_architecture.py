@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 FORBIDDEN = {"utils", "util", "helpers", "helper", "common", "manager", "service", "services", "base", "misc"}
 LEVELS = [
     "config errors identity notification publication validation protocol auth claims jwks keys strength redaction",
-    "connection feed roster store commit reading resp propagator repair gate collector",
+    "connection feed roster store commit reading resp propagator repair gate collector doorman",
     "live hub",
     "api handshake session lean sse websocket opening middleware web ingress upgrade",
     "app server commands dev conformance __main__",
