@@ -73,9 +73,13 @@ class Raw:
         return raw
 
     async def request(self, form, path, headers) -> None:
-        """Send a request and read the answer's head."""
-        self.say(form.format(path=path, headers=headers).encode())
-        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
+        """Send a request and read the answer's head; without one the socket is closed."""
+        try:
+            self.say(form.format(path=path, headers=headers).encode())
+            head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
+        except BaseException:
+            await self.__aexit__()
+            raise
         self.status = int(head.split()[1])
 
     async def __aenter__(self):
