@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import select
 import socket
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -133,28 +132,6 @@ class Caller:
 def _content_length(head: bytes) -> int:
     found = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
     return int(found[1]) if found else 0  # 204 has none
-
-
-class Prober(threading.Thread):
-    """Asks `/livez` every two milliseconds; the longest answer bounds how long the node's event loop stood still."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(daemon=True)
-        self._caller = Caller(url)
-        self._ended = threading.Event()
-        self.seconds: list[float] = []
-
-    def run(self) -> None:
-        """Probe until told to stop."""
-        while not self._ended.wait(0.002):
-            self.seconds.append(self._caller.ask("/livez")[0])
-
-    def stop(self) -> float:
-        """Stop, and return the longest time an answer took, in seconds."""
-        self._ended.set()
-        self.join()
-        self._caller.close()
-        return max(self.seconds)
 
 
 def read_tokens(path: Path) -> list[str]:

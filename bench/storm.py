@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 
 from bench import crowd
-from bench.crowd import Client, Prober
+from bench.crowd import Client
 from bench.filling import fill
 from bench.generator import Generator, Running
 from bench.ground import execute
+from bench.prober import Prober
 
 MISSED = 300
 RESUMES = 200
@@ -53,17 +54,20 @@ def reconnect(connections: int, _generator: Generator, running: Running) -> dict
 
 
 def stall(connections: int, generator: Generator, running: Running) -> dict[str, float]:
-    """Ask the node for a sign of life all the time: while very many connect, then while it publishes to them."""
+    """Ask the node for a sign of life while very many connect, while it publishes to them, and while all of them go."""
+    assert running.tokens is not None
     url = running.publish[0].partition("/v1")[0]
-    connecting = Prober(url)
-    connecting.start()
-    generator.run(running, *running.listening(connections), "--mode", "idle", "--hold", 1)
-    longest = connecting.stop()
-    load = ("--messages", 4000, "--rate", 500, "--warmup", 200, "--pub-conns", 16, "--settle", 3)
-    live = Prober(url)
-    live.start()
-    generator.run(running, *running.listening(connections), *load, *running.publishing())
-    return {"ms while connecting": 1000 * longest, "ms while publishing": 1000 * live.stop()}
+    clients = [Client(token) for token in crowd.read_tokens(running.tokens(connections))]
+    with Prober(url) as connecting:
+        arrived = crowd.connect(running.listen[0], clients, b'"t":"hello"')
+    load = ("--conns", 0, "--users", connections, "--messages", 4000, "--rate", 500, "--warmup", 200)
+    with Prober(url) as live:
+        generator.run(running, *load, "--pub-conns", 16, *running.publishing())
+    with Prober(url) as leaving:
+        crowd.hang_up(arrived)
+        time.sleep(1)
+    seen = {"connecting": connecting, "publishing": live, "all of them leave": leaving}
+    return {f"ms while {what}": 1000 * prober.longest_seconds for what, prober in seen.items()}
 
 
 def _statements(running: Running) -> int:

@@ -129,7 +129,7 @@ class Live:
             return
         self.roster.leave(connection)
         self._metrics.connections[connection.transport] -= 1
-        self._metrics.closes.labels(connection.closing.code if connection.closing else "client").inc()
+        self._metrics.closes[str(connection.closing.code) if connection.closing else "client"] += 1
         feed.connections.remove(connection)
         if not feed.connections:
             del self._feeds[connection.key]

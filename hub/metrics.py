@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 
@@ -16,13 +17,14 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.closes = Counter("hub_closes", "Connections closed, by close code", ["code"], registry=self.registry)
         # Counted as plain numbers: crowds, publishing and fan-out add to them thousands of times a second.
         self.connections = {"websocket": 0, "sse": 0}
         opened = _Tally("hub_connections", "Connections open now", "transport", self.connections, GaugeMetricFamily)
         self.registry.register(opened)
         self.connects = {"websocket": 0, "sse": 0}
         self.registry.register(_Tally("hub_connects", "Connections opened", "transport", self.connects))
+        self.closes: defaultdict[str, int] = defaultdict(int)  # by close code
+        self.registry.register(_Tally("hub_closes", "Connections closed, by close code", "code", self.closes))
         self.publishes = {"stored": 0, "scheduled": 0, "replayed": 0, "mismatch": 0}
         self.registry.register(_Tally("hub_publishes", "Publications by outcome", "outcome", self.publishes))
         self.written = {"websocket": 0, "sse": 0}
