@@ -29,8 +29,12 @@ def as_event(frame: Frame) -> bytes:
 
 
 def as_chunk(frame: Frame) -> bytes:
-    """Encode a server-sent event as a chunk of a chunked response (RFC 9112, section 7.1)."""
+    """Encode a server-sent event as a chunk of a chunked response (RFC 9112, section 7.1).
+
+    The event is the one of `as_event`, put together without looking for line breaks: JSON has none, nor have our names.
+    """
     if frame.chunk is None:
-        event = as_event(frame)
+        id = f"id: {frame.cursor}\n" if frame.cursor else ""
+        event = f"{id}event: {frame.name}\ndata: ".encode() + frame.json + b"\n\n"
         frame.chunk = b"%x\r\n%b\r\n" % (len(event), event)
     return frame.chunk

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.api import problem
 from hub.api.operation import State
 from hub.errors import Forbidden, HubError
+from hub.randomness import random_bytes
 
 log = logging.getLogger("hub.access")
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -122,4 +122,4 @@ def _header(headers: RawHeaders, name: bytes) -> bytes | None:
 def request_id(headers: RawHeaders) -> str:
     """Take the caller's id of a request, if it is a sane one, or make one."""
     given = _header(headers, b"x-request-id")
-    return given.decode() if given and SANE_ID.fullmatch(given) else "req_" + os.urandom(16).hex()
+    return given.decode() if given and SANE_ID.fullmatch(given) else "req_" + random_bytes(16).hex()

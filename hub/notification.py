@@ -7,7 +7,6 @@ inside `data` is ever parsed again. Pure: the database hands rows to `Notificati
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from uuid import UUID
 import orjson
 
 from hub.errors import NotFound
+from hub.randomness import random_bytes
 
 Change = Literal[
     "created",
@@ -78,7 +78,7 @@ class Notification:
 
 def new_id() -> UUID:
     """Make a UUIDv7 (RFC 9562): 48 bits of milliseconds, then random, so that new rows share index pages."""
-    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(random_bytes(10), "big")
     return UUID(int=number & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62)
 
 

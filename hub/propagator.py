@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
@@ -127,7 +128,7 @@ class Propagator:
         self._trouble = loop.create_future()
         self._publisher = await RespConnection.open(self._url, self._on_published, self._on_lost)
         self._subscriber = await RespConnection.open(self._url, self._on_message, self._on_lost)
-        self._heard_at = loop.time()
+        self._heard_at = time.monotonic()
         last = loop.create_future()
         self._acknowledged[self._heartbeat_channel] = last
         for channels in _batches([*self._channels, self.control_channel, self._heartbeat_channel]):
@@ -142,7 +143,6 @@ class Propagator:
 
     async def _watch_until(self, done: asyncio.Future[None]) -> None:
         """Send heartbeats until `done`; raise if none comes back in time or a connection is lost."""
-        loop = asyncio.get_running_loop()
         assert self._publisher is not None
         assert self._trouble is not None
         while not done.done():
@@ -151,7 +151,7 @@ class Propagator:
             if self._trouble.done():
                 self._trouble.result()
             self._lose_patience()
-            if loop.time() - self._heard_at > SILENCE_SECONDS:
+            if time.monotonic() - self._heard_at > SILENCE_SECONDS:
                 raise RedisFailed(f"nothing was heard for {SILENCE_SECONDS:g} s")
 
     def _lose_patience(self) -> None:
@@ -192,7 +192,7 @@ class Propagator:
             return
         kind, channel, payload = reply
         if kind == b"message":
-            self._heard_at = asyncio.get_running_loop().time()
+            self._heard_at = time.monotonic()
             self._on_payload(channel, payload)
         elif kind == b"subscribe" and (future := self._acknowledged.pop(channel, None)):
             if future.done():

@@ -124,8 +124,13 @@ class Parser:
 
 
 def text_frame(data: bytes) -> bytes:
-    """Encode a server's text frame."""
-    return Frame(Opcode.TEXT, data).serialize(mask=False)
+    """Encode a server's text frame (RFC 6455, section 5.2); so often that an object for each would be seen."""
+    size = len(data)
+    if size < 126:
+        return b"\x81%c%b" % (size, data)
+    if size < 65_536:
+        return b"\x81\x7e%b%b" % (size.to_bytes(2, "big"), data)
+    return b"\x81\x7f%b%b" % (size.to_bytes(8, "big"), data)
 
 
 def pong_frame(data: bytes) -> bytes:

@@ -9,7 +9,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FORBIDDEN = {"utils", "util", "helpers", "helper", "common", "manager", "service", "services", "base", "misc"}
 LEVELS = [
-    "config errors identity notification publication validation protocol auth claims jwks keys strength redaction",
+    "config errors randomness identity notification publication validation protocol auth claims jwks keys strength"
+    " redaction",
     "connection feed roster store commit reading resp propagator repair gate collector doorman",
     "live hub",
     "api handshake session lean sse websocket opening middleware web ingress upgrade",

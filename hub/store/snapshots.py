@@ -18,8 +18,18 @@ from hub.store.database import Database
 from hub.store.rows import INBOX, ITEM, counts_of, notification_of
 
 _HEADS = f"""
-select i.tenant, i.user_id, {INBOX}
-from unnest($1::text[], $2::text[]) as k (tenant, user_id) join inboxes i using (tenant, user_id)
+with k as materialized (
+    select * from unnest($1::text[], $2::text[]) as k (tenant, user_id)
+), made as (
+    insert into inboxes (tenant, user_id)
+    select k.tenant, k.user_id from k
+    where not exists (select from inboxes i where i.tenant = k.tenant and i.user_id = k.user_id)
+    order by k.tenant, k.user_id on conflict do nothing
+    returning *
+)
+select i.tenant, i.user_id, {INBOX} from k join inboxes i using (tenant, user_id)
+union all
+select i.tenant, i.user_id, {INBOX} from made i
 """
 _CREATE = """
 insert into inboxes (tenant, user_id)
@@ -72,8 +82,7 @@ class Snapshots:
         """Read the counts of many inboxes."""
         wanted = set(keys)
         found = await self._heads(wanted)
-        if missing := wanted - found.keys():
-            await self._create(missing)
+        if missing := wanted - found.keys():  # somebody else has made them meanwhile
             found |= await self._heads(missing)
         return found
 
