@@ -173,6 +173,9 @@ class Connection:
         if self.closing is not None:
             return
         data = self._encode(frame)
+        if self._sink is not None and not self.paused:
+            self._sink.write(data)  # nothing waits while the sink takes
+            return
         if self._held is None and self._is_full(len(data)):
             self._take()
             self._on_slow()

@@ -62,7 +62,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.server, self.client = _address(transport, "sockname"), _address(transport, "peername")
         self.scheme = "http"
         self._patience: asyncio.TimerHandle | None = None
-        self._expect_head()
+        self._in_head = True
+        self._head_bytes = 0
+        self._lose_patience_in_time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing more (asyncio)."""
@@ -72,7 +74,9 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Refuse a head without end (asyncio)."""
         super().data_received(data)
-        if self._patience is not None:
+        if self._in_head:
+            if self._patience is None:  # a head that comes whole needs no clock
+                self._lose_patience_in_time()
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.transport.write(answer(*TOO_LONG))
@@ -83,19 +87,20 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write(answer(400, msg))
         self.transport.close()
 
-    def _expect_head(self) -> None:
-        self._head_bytes = 0
+    def _lose_patience_in_time(self) -> None:
         self._patience = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
 
     def _head_is_there(self) -> None:
+        self._in_head = False
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
 
     def on_message_begin(self) -> None:
         """Put `abort` and `detach` into the request's scope (httptools)."""
-        if self._patience is None:
-            self._expect_head()
+        if not self._in_head:
+            self._in_head = True
+            self._head_bytes = 0
         super().on_message_begin()
         self.scope["state"] |= {"abort": self.transport.abort, "detach": self._detach}
 
