@@ -1,7 +1,7 @@
 """A connection to Redis that fails loudly: RESP over one socket, parsed by hiredis, every reply handed on at once.
 
 Only the propagator uses it. redis-py's asynchronous pub/sub hides reconnects, hangs on a frozen server and can spin the
-event loop on a dead one (measured; see docs/DESIGN.md), and costs twice the CPU per message. Here the socket either
+event loop on a dead one, and costs twice the CPU per message. Here the socket either
 delivers or calls `lost`, writing is a synchronous append, and whoever owns the connection decides what happens next.
 """
 
