@@ -103,10 +103,11 @@ def test_the_synchronous_client_speaks_to_a_real_hub(cluster):
 async def test_a_stream_is_followed_over_the_death_of_its_node(services):
     """Frames go on after the node was killed and came back: none is missing, none comes twice."""
     with Cluster(services.database_url, services.redis_url, nodes=1) as cluster:
-        user, seqs = new_user(), []
+        user, seqs, greeted = new_user(), [], asyncio.Event()
 
         async def listen():
             async for frame in follow(cluster.url(), token=lambda: cluster.token(user)):
+                greeted.set()  # until then it has no cursor, and would begin anew
                 if frame["t"] == "notification":
                     seqs.append(frame["seq"])
                 if len(seqs) == 4:
@@ -114,8 +115,8 @@ async def test_a_stream_is_followed_over_the_death_of_its_node(services):
 
         async with AsyncClient(cluster.url(), api_key=cluster.api_key) as hub:
             listening = asyncio.create_task(listen())
-            while not await hub.is_online(user):
-                await asyncio.sleep(0.02)
+            await asyncio.wait_for(greeted.wait(), 10)
+            assert await hub.is_online(user)
             for number in range(2):
                 await hub.publish(to=user, category="x", title=f"{number}")
             await asyncio.to_thread(cluster.nodes[0].kill)
