@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import signal
+import time
 
 import httpx2
 import pytest
@@ -180,3 +181,23 @@ async def test_a_killed_node_takes_nothing_with_it(nodes, nginx, service):
     assert [refusal for _, follower in followers for refusal in follower.refusals] == []
     nodes.nodes[0].start()
     await asyncio.to_thread(nodes.nodes[0].wait_until_ready)
+
+
+async def test_everybody_comes_back_when_the_edge_does(nodes, nginx):
+    """Nginx dies with everybody on it and is started again: all are back within 30 s and have what they missed."""
+    users = [new_user() for _ in range(30)]
+    async with following(nodes, nginx, users) as followers:
+        before = [await nodes.publish(users, f"before {number}") for number in range(3)]
+        nginx.kill()
+        meanwhile = [await nodes.publish(users, f"meanwhile {number}") for number in range(3)]
+        begun = time.monotonic()
+        nginx.__enter__()
+        titles = [f"{when} {number}" for when in ("before", "meanwhile") for number in range(3)]
+        for _, follower in followers:
+            await follower.until(lambda: len(follower.titles) == 6, seconds=30)  # noqa: B023 (awaited at once)
+        assert time.monotonic() - begun < 30
+        assert len(before) == len(meanwhile) == 3
+        for _, follower in followers:
+            assert follower.titles == titles
+            seqs = [frame["seq"] for frame in follower.frames if frame["t"] == "notification"]
+            assert seqs == sorted(set(seqs)), "something came twice, or out of order"
