@@ -81,7 +81,7 @@ class Judge:
         if not case.exists:
             return Verdict(case, "suppressed", "no_notification")
         facts = case.facts()
-        decision = decide(replace(facts, recent=facts.recent + sent))
+        decision = decide(replace(facts, recent=facts.recent + sent) if sent else facts)
         if decision.action != "send":
             return Verdict(case, STATES[decision.action], decision.reason, decision.until, decision)
         chosen = self._choose(case, closed)

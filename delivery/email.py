@@ -9,7 +9,6 @@ answers with the first one's id.
 
 from __future__ import annotations
 
-import json as jsonlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NoReturn
@@ -130,6 +129,6 @@ def _raise_conflict(error: ResendError, *, name: str, detail: str) -> NoReturn:
 
 def _is_object(body: bytes) -> bool:
     try:
-        return isinstance(jsonlib.loads(body), dict)
+        return isinstance(orjson.loads(body), dict)
     except ValueError:
         return False

@@ -33,6 +33,7 @@ _INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=
 _LAYOUT = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
     (files("delivery") / "layout" / "email.html").read_text()
 )
+_LAYOUT.globals = {}  # it uses none of Jinja's, which would be copied for every e-mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +135,17 @@ class Renderer:
         return Said(title, text, html)
 
     def _lay_out(self, case: Case, title: str, items: Sequence[Item], content: Markup | None = None) -> str:
-        locale = _locale(case)
+        locale, category = _locale(case), _category(case)
+        said = words(locale)
         return _LAYOUT.render(
             title=title,
             preview=" ".join(items[0].paragraphs)[:PREVIEW_CHARACTERS],
             items=items,
             content=content,
             brand=_brand(self.email_from),
-            category=_category(case),
+            why=said.why.format(category=category),
             unsubscribe=self._unsubscribe_link(case),
-            words=words(locale),
+            words=said,
             locale=locale,
             direction=direction(locale),
         )

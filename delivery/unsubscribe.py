@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 SIGNATURE_BYTES = 16
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class Subscription(NamedTuple):
@@ -28,7 +29,7 @@ class Subscription(NamedTuple):
 @lru_cache(maxsize=1024)
 def sign(subscription: Subscription, key: str) -> str:
     """Return the token of a link."""
-    said = json.dumps(subscription, separators=(",", ":")).encode()
+    said = _ENCODER.encode(subscription).encode()
     return urlsafe_b64encode(_signature(said, key) + said).decode().rstrip("=")
 
 

@@ -47,6 +47,8 @@ WORKER_TTL_SECONDS = 60
 MAX_JOBS = 5000
 SWITCH_SECONDS = 0.0005
 """RQ's two dozen round trips a ring each wait for the interpreter when the other thread is busy: 5 ms by default."""
+YOUNG_OBJECTS = 20_000
+"""Until a look for cycles: those of a few jobs. By default it is looked three times a delivery, and nothing is found."""
 Result = TypeVar("Result")
 
 log = logging.getLogger("delivery.worker")
@@ -140,6 +142,7 @@ def run(settings: DeliverySettings, queues: Sequence[str]) -> None:
     with Engine(settings, queues) as engine:
         gc.collect()
         gc.freeze()  # the SDKs' hundred thousand objects stay: no collection needs to look at them again
+        gc.set_threshold(YOUNG_OBJECTS, 10, 10)
         bell = type("WorkerBell", (Bell,), {"doors": engine.doors()})
         worker = SimpleWorker(
             [Queue(name, connection=redis, serializer=JSONSerializer, job_class=bell) for name in queues],
