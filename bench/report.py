@@ -99,7 +99,7 @@ def machine(around: Mapping[str, Any]) -> str:
     return (
         f"`make bench`: {around['rounds']} rounds, medians, {around['processors']} × {around['processor']},"
         f" {around['system']}, {around['python']}, Node {around['node']}. One node on one processor, complete: tokens,"
-        " snapshots, counts, access log, Postgres with synchronous commits; everything else on the other."
+        " snapshots, counts, Postgres with synchronous commits; everything else on the other."
     )
 
 

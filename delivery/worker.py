@@ -48,7 +48,7 @@ MAX_JOBS = 5000
 SWITCH_SECONDS = 0.0005
 """RQ's two dozen round trips a ring each wait for the interpreter when the other thread is busy: 5 ms by default."""
 YOUNG_OBJECTS = 20_000
-"""Until a look for cycles: those of a few jobs. By default it is looked three times a delivery, and nothing is found."""
+"""Until a look for cycles: those of a few jobs. By default it is three looks a delivery, which find nothing."""
 Result = TypeVar("Result")
 
 log = logging.getLogger("delivery.worker")

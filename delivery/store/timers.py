@@ -12,6 +12,7 @@ from hub.identity import UserKey
 from hub.notification import Notification
 from hub.store import Database
 from hub.store.publications import Stored
+from hub.store.rows import notification_of
 
 BATCH = 200
 MARKED = 1000
@@ -66,20 +67,5 @@ def _fired(row: Any) -> Stored:
 
 
 def _changed(row: Any) -> Stored:
-    notification = Notification(
-        id=row["id"],
-        seq=row["seq"],
-        created_seq=row["created_seq"],
-        read_seq=row["read_seq"],
-        change=row["change"],
-        created_at=row["created_at"],
-        content=row["content"],
-        repeat_count=row["repeat_count"],
-        seen=row["seen"] or row["created_seq"] <= row["inbox_seen_seq"],
-        read=row["read_at"] is not None or row["read_seq"] <= row["inbox_read_seq"],
-        read_at=row["read_at"],
-        archived_at=row["archived_at"],
-        snoozed_until=row["snoozed_until"],
-        expires_at=row["expires_at"],
-    )
+    notification = notification_of(row)
     return Stored(UserKey(row["tenant"], row["user_id"]), notification, row["epoch"], row["unread"], row["unseen"])

@@ -30,7 +30,7 @@ def counts_of(row: Any) -> Counts:
 
 
 def notification_of(row: Any) -> Notification:
-    """Make the notification of a row with the columns `INBOX` and `ITEM`."""
+    """Make the notification of a row with the columns `ITEM` and the watermarks of its `INBOX`."""
     return Notification(
         id=row["id"],
         seq=row["seq"],
