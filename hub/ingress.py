@@ -169,10 +169,13 @@ class HttpProtocol(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
 
     async def _open_websocket(self, opening: Opening) -> None:
-        admitted = await opening.admit_websocket(self.app_state["state"], self._switch)
-        if not admitted and not self.transport.is_closing():
-            self.transport.resume_reading()
-            super().handle_websocket_upgrade()
+        admitted = False
+        try:
+            admitted = await opening.admit_websocket(self.app_state["state"], self._switch)
+        finally:  # also if that failed: nobody is left with a socket that is not read
+            if not admitted and not self.transport.is_closing():
+                self.transport.resume_reading()
+                super().handle_websocket_upgrade()
 
     def _switch(self, stream: LeanStream) -> bool:
         """Hand the socket over; False if the client has gone."""

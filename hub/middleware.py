@@ -106,9 +106,8 @@ class Cors(CORSMiddleware):
         return refusal
 
 
-def allowed_to_read(origin: str | None) -> RawHeaders:
+def allowed_to_read(origin: str) -> RawHeaders:
     """List what lets a page of an allowed origin read an answer."""
-    assert origin is not None
     return [
         (b"access-control-expose-headers", ", ".join(EXPOSED).encode()),
         (b"access-control-allow-origin", origin.encode()),

@@ -121,7 +121,7 @@ class Opening(NamedTuple):
         return SWITCHING.format(accept, CHOSEN if SUBPROTOCOL in offered else "").encode()
 
     def _event_stream(self, state: State, defaults: RawHeaders, request_id: str) -> bytes:
-        origin = self.headers.get("origin")
+        origin = self.headers.get("origin", "")
         readable = allowed_to_read(origin) if origin in state.settings.allowed_origins else ()
         named = (b"x-request-id", request_id.encode())
         headers = [*defaults, *HEADERS, *readable, (b"vary", b"Origin"), named, NOSNIFF]

@@ -31,10 +31,6 @@ select i.tenant, i.user_id, {INBOX} from k join inboxes i using (tenant, user_id
 union all
 select i.tenant, i.user_id, {INBOX} from made i
 """
-_CREATE = """
-insert into inboxes (tenant, user_id)
-select * from unnest($1::text[], $2::text[]) as k (tenant, user_id) order by tenant, user_id on conflict do nothing
-"""
 _READ = f"""
 select k.place, {INBOX}, i.changed_seq, i.change as inbox_change, i.purged_seq, n.part, {ITEM}
 from unnest($1::text[], $2::text[], $3::bigint[], $4::integer[], $5::integer[]) with ordinality
@@ -79,7 +75,7 @@ class Snapshots:
         self._database = database
 
     async def heads(self, keys: Iterable[UserKey]) -> dict[UserKey, Counts]:
-        """Read the counts of many inboxes."""
+        """Read the counts of many inboxes; make those that are new."""
         wanted = set(keys)
         found = await self._heads(wanted)
         if missing := wanted - found.keys():  # somebody else has made them meanwhile
@@ -93,16 +89,13 @@ class Snapshots:
         """
         rows = await self._read(wanted, limit)
         if len(rows) < len(wanted):
-            await self._create({one.key for place, one in enumerate(wanted, 1) if place not in rows})
+            await self.heads(one.key for place, one in enumerate(wanted, 1) if place not in rows)
             rows = await self._read(wanted, limit)
         return [_snapshot(rows[place], one, limit) for place, one in enumerate(wanted, 1)]
 
     async def _heads(self, keys: Iterable[UserKey]) -> dict[UserKey, Counts]:
         rows = await self._database.fetch(_HEADS, *_columns(keys))
         return {UserKey(row["tenant"], row["user_id"]): counts_of(row) for row in rows}
-
-    async def _create(self, keys: Iterable[UserKey]) -> None:
-        await self._database.fetch(_CREATE, *_columns(keys))
 
     async def _read(self, wanted: Sequence[Wanted], limit: int) -> dict[int, list[Any]]:
         rows = await self._database.fetch(
