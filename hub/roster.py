@@ -39,9 +39,6 @@ class Roster:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def __iter__(self) -> Iterator[Connection]:
-        return iter(list(self._connections))
-
     def check_room(self) -> None:
         """Raise `Unavailable` if nobody else can come in now."""
         if self.draining:
