@@ -40,7 +40,7 @@ from hub.api import (
     webhooks,
 )
 from hub.api.operation import Operation, State
-from hub.api.route import Api, paths
+from hub.api.route import Api, Paths, paths
 from hub.config import Settings
 from hub.errors import HubError
 from hub.gate import Gate
@@ -74,11 +74,12 @@ log = logging.getLogger("hub")
 
 def create_app(settings: Settings) -> Starlette:
     """Build the application of one node; nothing is opened before its lifespan."""
+    api = Paths(paths(operations()))
     app = Starlette(
         routes=routes(settings),
-        middleware=[Middleware(RequestContext), _cors(settings), Middleware(Api, paths(operations()))],
+        middleware=[Middleware(RequestContext), _cors(settings), Middleware(Api, api)],
         exception_handlers={HubError: _hub_error, HTTPException: _http_error},
-        lifespan=_lifespan(settings),
+        lifespan=_lifespan(settings, api),
     )
     app.router.redirect_slashes = False
     return app
@@ -124,7 +125,7 @@ def _cors(settings: Settings) -> Middleware:
     )
 
 
-def _lifespan(settings: Settings) -> Callable[[Starlette], Any]:
+def _lifespan(settings: Settings, api: Paths) -> Callable[[Starlette], Any]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         async with AsyncExitStack() as stack:
@@ -141,7 +142,7 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], Any]:
             hub.open()
             stack.push_async_callback(hub.close)
             limits = RateLimiter(settings.rate_limit_publish, "publish"), RateLimiter(settings.rate_limit_user, "user")
-            yield {"state": State(settings, hub, gate, metrics, *limits, database, Templates(database))}
+            yield {"state": State(settings, hub, gate, metrics, *limits, database, Templates(database)), "api": api}
 
     return lifespan
 

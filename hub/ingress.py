@@ -10,6 +10,7 @@ what is used here.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
@@ -18,6 +19,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from hub.api import problem
+from hub.exchange import METHODS, Exchange
 from hub.lean import LeanStream
 from hub.opening import STREAM, WEBSOCKET, Opening
 
@@ -97,19 +99,71 @@ class HttpProtocol(HttpToolsProtocol):
             self._patience = None
 
     def on_message_begin(self) -> None:
-        """Put `abort` and `detach` into the request's scope (httptools)."""
+        """Expect a head; what ASGI needs for it is made when that is wanted (httptools)."""
         if not self._in_head:
             self._in_head = True
             self._head_bytes = 0
-        super().on_message_begin()
-        self.scope["state"] |= {"abort": self.transport.abort, "detach": self._detach}
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
-        """Offer `detach` to HTTP/1.1 only: the stream goes on in chunks (httptools)."""
+        """Begin an exchange outside ASGI if that will do (httptools)."""
         self._head_is_there()
+        exchange = self._exchange()
+        if exchange is not None:
+            self.cycle = cast("RequestResponseCycle", exchange)
+            return
+        self._enter_asgi()
         super().on_headers_complete()
         if self.parser.get_http_version() != "1.1":
-            self.scope["state"].pop("detach")
+            self.scope["state"].pop("detach")  # the stream goes on in chunks
+
+    def _enter_asgi(self) -> None:
+        """Make the scope of the request, with `abort` and `detach` in its state."""
+        head = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = head
+        self.scope["headers"] = self.headers
+        self.scope["state"] |= {"abort": self.transport.abort, "detach": self._detach}
+
+    def _exchange(self) -> Exchange | None:
+        method = self.parser.get_method()
+        if method not in METHODS or self.parser.get_http_version() != "1.1" or self.parser.should_upgrade():
+            return None
+        if self.root_path or not self.app_state["state"].settings.lean:
+            return None
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None  # it has to wait for its turn
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method.decode(),
+            "scheme": self.scheme,
+            "server": self.server,
+            "client": self.client,
+            "root_path": "",
+            "state": self.app_state,
+        }
+        exchange = Exchange.read(self.url, self.headers, scope, self._begin_exchange)
+        if exchange is not None:
+            exchange.keep_alive = self.parser.should_keep_alive()
+        return exchange
+
+    def _begin_exchange(self, exchange: Exchange) -> None:
+        self._spawn(self._finish(exchange))
+
+    async def _finish(self, exchange: Exchange) -> None:
+        """Write the answer to a request, and be ready for the next one."""
+        try:
+            answer = await exchange.answer(self.server_state.default_headers)
+            if self.flow.write_paused and not exchange.disconnected:
+                await self.flow.drain()
+            if not exchange.disconnected:
+                self.transport.write(answer)
+                exchange.response_complete = True
+        finally:  # also if that failed: nobody is left waiting
+            if not exchange.response_complete or not exchange.keep_alive:
+                self.transport.close()
+        self.on_response_complete()
 
     def _detach(self, stream: LeanStream) -> bool:
         """Hand the socket to `stream`; False if it is gone."""
@@ -164,7 +218,10 @@ class HttpProtocol(HttpToolsProtocol):
         return Opening.read(scope["query_string"], scope["headers"])
 
     def _begin_websocket(self, opening: Opening) -> None:
-        task = self.loop.create_task(self._open_websocket(opening))
+        self._spawn(self._open_websocket(opening))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 

@@ -56,19 +56,9 @@ class RequestContext:
         except Exception:
             if answer.status:
                 raise  # it has begun: all that is left is to break it off
-            log.exception("a request failed")
-            await problem.response(HubError(FAILED))(scope, receive, answer)
+            await failed()(scope, receive, answer)
         finally:
-            self._note(scope, state, answer.status, time.perf_counter() - begun)
-
-    def _note(self, scope: Scope, state: State, status: int, seconds: float) -> None:
-        route: Any = scope.get("route")
-        path = getattr(route, "path", "unknown")
-        state.metrics.requests_of(path, status).observe(seconds)
-        level = logging.DEBUG if status < 400 else logging.INFO  # a line costs as much as storing a notification
-        if log.isEnabledFor(level) and scope["path"] not in QUIET:
-            fields = {"method": scope["method"], "route": path, "status": status, "ms": round(seconds * 1000, 1)}
-            log.log(level, "request", extra=fields)
+            note(scope, state, answer.status, time.perf_counter() - begun)
 
 
 class _Answer:
@@ -104,6 +94,23 @@ class Cors(CORSMiddleware):
         refusal = problem.response(Forbidden("this origin, method or header is not allowed"))
         refusal.headers["Vary"] = answer.headers["Vary"]
         return refusal
+
+
+def failed() -> Response:
+    """Answer a request that the hub failed at, with the exception that is being handled."""
+    log.exception("a request failed")
+    return problem.response(HubError(FAILED))
+
+
+def note(scope: Scope, state: State, status: int, seconds: float) -> None:
+    """Measure and log a request that was answered."""
+    route: Any = scope.get("route")
+    path = getattr(route, "path", "unknown")
+    state.metrics.requests_of(path, status).observe(seconds)
+    level = logging.DEBUG if status < 400 else logging.INFO  # a line costs as much as storing a notification
+    if log.isEnabledFor(level) and scope["path"] not in QUIET:
+        fields = {"method": scope["method"], "route": path, "status": status, "ms": round(seconds * 1000, 1)}
+        log.log(level, "request", extra=fields)
 
 
 def allowed_to_read(origin: str) -> RawHeaders:

@@ -1,9 +1,9 @@
 """Finding the operation that a request asks for, in one step, before the routes that serve everything else.
 
-`Api` is ASGI middleware: a path of the API is answered here, any other goes on to the application. Paths are matched
-raw and each segment is decoded on its own: decoded first, the user `a/b`, sent as `a%2Fb`, would be two segments, out
-of reach or another operation than the one asked for. A path without parameters costs a look-up, however many there
-are. Rejected: Starlette's router, which tries one route after the other and wraps each answer twice more; the work of
+`Api` is ASGI middleware: a path of the API is answered here, any other goes on to the application. `exchange` looks
+here too. Paths are matched raw and each segment is decoded on its own: decoded first, the user `a/b`, sent as `a%2Fb`,
+would be two segments, out of reach or another operation than the one asked for. A path without parameters costs a
+look-up, however many there are. Rejected: Starlette's router, which tries one route after the other and wraps each answer twice more; the work of
 a publish is small enough for that to be a fifth of it.
 """
 
@@ -64,33 +64,43 @@ def paths(operations: Iterable[Operation]) -> list[Path]:
     return list(found.values())
 
 
-class Api:
-    """Answers what asks for an operation; hands everything else on."""
+class Paths:
+    """All paths of the API, to find the one that is asked for."""
 
-    def __init__(self, app: ASGIApp, paths: Iterable[Path]) -> None:
-        self._app = app
-        self._exact = {path.path.encode(): path for path in paths if "{" not in path.path}
-        self._others = [path for path in paths if "{" in path.path]
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._exact: dict[bytes, Path] = {}
+        self._others: list[Path] = []
+        for path in paths:
+            if "{" in path.path:
+                self._others.append(path)
+            else:
+                self._exact[path.path.encode()] = path
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request or hand it on (ASGI)."""
-        path = self._find(scope) if scope["type"] == "http" else None
-        if path is None:
-            await self._app(scope, receive, send)
-        else:
-            scope["route"] = path
-            response = await path.answer(Request(scope, receive))
-            await response(scope, receive, send)
-
-    def _find(self, scope: Scope) -> Path | None:
-        """Find the path, and put its parameters into the scope."""
-        raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
-        if (path := self._exact.get(raw)) is not None:
-            scope["path_params"] = {}
-            return path
+    def find(self, raw: bytes) -> tuple[Path, dict[str, str]] | None:
+        """Find a path and its parameters by what a client sent, still encoded."""
+        if (exact := self._exact.get(raw)) is not None:
+            return exact, {}
         text = raw.decode("latin-1")
         for path in self._others:
             if (parameters := path.match(text)) is not None:
-                scope["path_params"] = parameters
-                return path
+                return path, parameters
         return None
+
+
+class Api:
+    """Answers what asks for an operation; hands everything else on."""
+
+    def __init__(self, app: ASGIApp, paths: Paths) -> None:
+        self._app = app
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request or hand it on (ASGI)."""
+        found = self._paths.find(scope.get("raw_path") or quote(scope["path"]).encode()) if scope["type"] == "http" else None
+        if found is None:
+            await self._app(scope, receive, send)
+        else:
+            path, scope["path_params"] = found
+            scope["route"] = path
+            response = await path.answer(Request(scope, receive))
+            await response(scope, receive, send)
