@@ -1,4 +1,4 @@
--- schema version: 4
+-- schema version: 5
 --
 -- The hub's data model, whole. `hub migrate` applies this file under an advisory lock whenever its version is above the
 -- one recorded in `schema_version`; every statement is written so that applying it again changes nothing.
@@ -586,6 +586,8 @@ create function publish(
 ) language plpgsql as $$
 #variable_conflict use_column
 declare
+    keyed integer;     -- so many have an idempotency key
+    unheard integer;   -- and so many of them one that was never heard of
     fresh integer[];   -- not answered before
     later integer[];   -- of these, put off
     one record;
@@ -597,22 +599,30 @@ begin
     end if;
 
     -- 1. Idempotency keys, sorted. A concurrent publish with the same key waits here for the other's commit.
-    insert into idempotency_keys (tenant, producer, key, body_hash, publication_id)
-    select p.tenant, p.producer, p.key, p.body_hash, p.id
-    from unnest(publication_ids, tenants, producers, keys, body_hashes) as p (id, tenant, producer, key, body_hash)
-    where p.key is not null
-    order by p.tenant, p.producer, p.key
-    on conflict do nothing;
+    fresh := array(select generate_series(1, cardinality(publication_ids)));
+    keyed := cardinality(array_remove(keys, null));
+    if keyed > 0 then
+        insert into idempotency_keys (tenant, producer, key, body_hash, publication_id)
+        select p.tenant, p.producer, p.key, p.body_hash, p.id
+        from unnest(publication_ids, tenants, producers, keys, body_hashes) as p (id, tenant, producer, key, body_hash)
+        where p.key is not null
+        order by p.tenant, p.producer, p.key
+        on conflict do nothing;
+        get diagnostics unheard = row_count;
+        if unheard < keyed then
+            select array_agg(p.n::integer) into fresh
+            from unnest(publication_ids, tenants, producers, keys) with ordinality as p (id, tenant, producer, key, n)
+            where p.key is null or p.id = (
+                select k.publication_id from idempotency_keys k
+                where k.tenant = p.tenant and k.producer = p.producer and k.key = p.key);
+        end if;
+    end if;
 
-    select array_agg(p.n::integer) into fresh
-    from unnest(publication_ids, tenants, producers, keys) with ordinality as p (id, tenant, producer, key, n)
-    where p.key is null or p.id = (
-        select k.publication_id from idempotency_keys k
-        where k.tenant = p.tenant and k.producer = p.producer and k.key = p.key);
-
-    select array_agg(p.n::integer) into later
-    from unnest(send_ats) with ordinality as p (send_at, n)
-    where p.n = any (fresh) and p.send_at is not null;
+    if array_remove(send_ats, null) <> '{}' then
+        select array_agg(p.n::integer) into later
+        from unnest(send_ats) with ordinality as p (send_at, n)
+        where p.n = any (fresh) and p.send_at is not null;
+    end if;
     if later is not null then
         fresh := array(select unnest(fresh) except select unnest(later));
         insert into schedules (id, tenant, producer, send_at, category, tags, collapse_key, expires_at, content, options)
@@ -640,9 +650,9 @@ begin
     -- 2. Inboxes, sorted; collapsing recipients only lock theirs. 3. Notifications. 4. Publications.
     return query
     with recipient as materialized (
-        select r.n, r.publication, p.tenant, r.user_id, r.id, p.collapse_key
+        select r.n, r.publication, tenants[r.publication] as tenant, r.user_id, r.id,
+            collapse_keys[r.publication] as collapse_key
         from unnest(recipient_of, recipients, new_ids) with ordinality as r (publication, user_id, id, n)
-        join unnest(tenants, collapse_keys) with ordinality as p (tenant, collapse_key, n) on p.n = r.publication
         where r.publication = any (fresh)
     ), plain as (
         select *, row_number() over (partition by tenant, user_id order by n desc) - 1 as after
@@ -667,21 +677,16 @@ begin
     ), stored as (
         insert into notifications (id, publication_id, tenant, user_id, created_seq, seq, read_seq, category, tags,
             expires_at, content)
-        select r.id, p.id, r.tenant, r.user_id, r.seq, r.seq, r.seq, p.category, string_to_array(p.tags, ','),
-            p.expires_at, p.content
+        select r.id, publication_ids[r.publication], r.tenant, r.user_id, r.seq, r.seq, r.seq,
+            categories[r.publication], string_to_array(tag_lists[r.publication], ','), expiries[r.publication],
+            contents[r.publication]
         from numbered r
-        join unnest(publication_ids, categories, tag_lists, expiries, contents) with ordinality
-            as p (id, category, tags, expires_at, content, n) on p.n = r.publication
     ), published as (
         insert into publications (id, tenant, producer, user_ids, notification_ids, seqs, options)
-        select p.id, p.tenant, p.producer, r.user_ids, r.ids, r.seqs, p.options
-        from (
-            select publication, array_agg(user_id order by n) as user_ids, array_agg(id order by n) as ids,
-                array_agg(seq order by n) as seqs
-            from numbered group by publication
-        ) r
-        join unnest(publication_ids, tenants, producers, option_sets) with ordinality
-            as p (id, tenant, producer, options, n) on p.n = r.publication
+        select publication_ids[publication], tenants[publication], producers[publication],
+            array_agg(user_id order by n), array_agg(id order by n), array_agg(seq order by n),
+            option_sets[publication]
+        from numbered group by publication
     )
     select publication, 'created', null::uuid, null::text[], null::uuid[], null::bigint[], n::integer, id, epoch, seq,
         unread, unseen, 1, now()
@@ -689,53 +694,55 @@ begin
 
     -- 5. Collapsing publications, one recipient at a time under the locks taken above: a newer one takes the place of
     -- the active one with its key, moves to the top and is unread again; the counts rise only by what that changes.
-    for one in
-        select r.n::integer as n, r.publication, p.id as publication_id, p.tenant, p.producer, r.user_id, r.id,
-            p.category, p.tags, p.collapse_key, p.expires_at, p.content, p.options
-        from unnest(recipient_of, recipients, new_ids) with ordinality as r (publication, user_id, id, n)
-        join unnest(publication_ids, tenants, producers, categories, tag_lists, collapse_keys, expiries, contents,
-                option_sets) with ordinality
-            as p (id, tenant, producer, category, tags, collapse_key, expires_at, content, options, n)
-            on p.n = r.publication
-        where r.publication = any (fresh) and p.collapse_key is not null
-        order by r.n
-    loop
-        select i.* into box from inboxes i where i.tenant = one.tenant and i.user_id = one.user_id;
-        select o.id, o.read_at is null and o.read_seq > box.read_seq as unread,
-            not o.seen and o.created_seq > box.seen_seq as unseen, o.repeat_count
-        into old
-        from notifications o
-        where o.tenant = one.tenant and o.user_id = one.user_id and o.collapse_key = one.collapse_key and o.active;
+    if array_remove(collapse_keys, null) <> '{}' then
+        for one in
+            select r.n::integer as n, r.publication, p.id as publication_id, p.tenant, p.producer, r.user_id, r.id,
+                p.category, p.tags, p.collapse_key, p.expires_at, p.content, p.options
+            from unnest(recipient_of, recipients, new_ids) with ordinality as r (publication, user_id, id, n)
+            join unnest(publication_ids, tenants, producers, categories, tag_lists, collapse_keys, expiries, contents,
+                    option_sets) with ordinality
+                as p (id, tenant, producer, category, tags, collapse_key, expires_at, content, options, n)
+                on p.n = r.publication
+            where r.publication = any (fresh) and p.collapse_key is not null
+            order by r.n
+        loop
+            select i.* into box from inboxes i where i.tenant = one.tenant and i.user_id = one.user_id;
+            select o.id, o.read_at is null and o.read_seq > box.read_seq as unread,
+                not o.seen and o.created_seq > box.seen_seq as unseen, o.repeat_count
+            into old
+            from notifications o
+            where o.tenant = one.tenant and o.user_id = one.user_id and o.collapse_key = one.collapse_key and o.active;
 
-        update inboxes i set last_seq = i.last_seq + 1,
-            unread = i.unread + (not coalesce(old.unread, false))::integer,
-            unseen = i.unseen + (not coalesce(old.unseen, false))::integer
-        where i.tenant = one.tenant and i.user_id = one.user_id
-        returning i.* into box;
+            update inboxes i set last_seq = i.last_seq + 1,
+                unread = i.unread + (not coalesce(old.unread, false))::integer,
+                unseen = i.unseen + (not coalesce(old.unseen, false))::integer
+            where i.tenant = one.tenant and i.user_id = one.user_id
+            returning i.* into box;
 
-        if old.id is null then
-            insert into notifications (id, publication_id, tenant, user_id, created_seq, seq, read_seq, category, tags,
-                collapse_key, expires_at, content)
-            values (one.id, one.publication_id, one.tenant, one.user_id, box.last_seq, box.last_seq, box.last_seq,
-                one.category, string_to_array(one.tags, ','), one.collapse_key, one.expires_at, one.content);
-        else
-            update notifications o set publication_id = one.publication_id, created_seq = box.last_seq,
-                seq = box.last_seq, read_seq = box.last_seq, change = 'updated', category = one.category,
-                tags = string_to_array(one.tags, ','), repeat_count = o.repeat_count + 1, content = one.content,
-                created_at = now(), seen = false, read_at = null, expires_at = one.expires_at
-            where o.id = old.id;
-        end if;
+            if old.id is null then
+                insert into notifications (id, publication_id, tenant, user_id, created_seq, seq, read_seq, category,
+                    tags, collapse_key, expires_at, content)
+                values (one.id, one.publication_id, one.tenant, one.user_id, box.last_seq, box.last_seq, box.last_seq,
+                    one.category, string_to_array(one.tags, ','), one.collapse_key, one.expires_at, one.content);
+            else
+                update notifications o set publication_id = one.publication_id, created_seq = box.last_seq,
+                    seq = box.last_seq, read_seq = box.last_seq, change = 'updated', category = one.category,
+                    tags = string_to_array(one.tags, ','), repeat_count = o.repeat_count + 1, content = one.content,
+                    created_at = now(), seen = false, read_at = null, expires_at = one.expires_at
+                where o.id = old.id;
+            end if;
 
-        insert into publications as p (id, tenant, producer, user_ids, notification_ids, seqs, options)
-        values (one.publication_id, one.tenant, one.producer, array[one.user_id], array[coalesce(old.id, one.id)],
-            array[box.last_seq], one.options)
-        on conflict (id) do update set user_ids = p.user_ids || excluded.user_ids,
-            notification_ids = p.notification_ids || excluded.notification_ids, seqs = p.seqs || excluded.seqs;
+            insert into publications as p (id, tenant, producer, user_ids, notification_ids, seqs, options)
+            values (one.publication_id, one.tenant, one.producer, array[one.user_id], array[coalesce(old.id, one.id)],
+                array[box.last_seq], one.options)
+            on conflict (id) do update set user_ids = p.user_ids || excluded.user_ids,
+                notification_ids = p.notification_ids || excluded.notification_ids, seqs = p.seqs || excluded.seqs;
 
-        return query select one.publication::integer, case when old.id is null then 'created' else 'updated' end,
-            null::uuid, null::text[], null::uuid[], null::bigint[], one.n, coalesce(old.id, one.id), box.epoch,
-            box.last_seq, box.unread, box.unseen, coalesce(old.repeat_count + 1, 1), now();
-    end loop;
+            return query select one.publication::integer, case when old.id is null then 'created' else 'updated' end,
+                null::uuid, null::text[], null::uuid[], null::bigint[], one.n, coalesce(old.id, one.id), box.epoch,
+                box.last_seq, box.unread, box.unseen, coalesce(old.repeat_count + 1, 1), now();
+        end loop;
+    end if;
 
     -- 6. Deliveries: of every channel that was asked for or, by default, that the category has.
     if exists (
@@ -746,15 +753,17 @@ begin
     end if;
 
     -- 7. What was answered before, also by this very batch.
-    return query
-    select p.n::integer, case when k.body_hash = p.body_hash then 'replayed' else 'mismatch' end,
-        k.publication_id, b.user_ids, b.notification_ids, b.seqs,
-        null::integer, null::uuid, null::text, null::bigint, null::bigint, null::bigint, null::integer, b.created_at
-    from unnest(publication_ids, tenants, producers, keys, body_hashes) with ordinality
-        as p (id, tenant, producer, key, body_hash, n)
-    join idempotency_keys k on k.tenant = p.tenant and k.producer = p.producer and k.key = p.key
-    join publications b on b.id = k.publication_id
-    where p.key is not null and k.publication_id <> p.id;
+    if unheard < keyed then
+        return query
+        select p.n::integer, case when k.body_hash = p.body_hash then 'replayed' else 'mismatch' end,
+            k.publication_id, b.user_ids, b.notification_ids, b.seqs,
+            null::integer, null::uuid, null::text, null::bigint, null::bigint, null::bigint, null::integer, b.created_at
+        from unnest(publication_ids, tenants, producers, keys, body_hashes) with ordinality
+            as p (id, tenant, producer, key, body_hash, n)
+        join idempotency_keys k on k.tenant = p.tenant and k.producer = p.producer and k.key = p.key
+        join publications b on b.id = k.publication_id
+        where p.key is not null and k.publication_id <> p.id;
+    end if;
 end
 $$;
 

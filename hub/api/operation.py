@@ -81,8 +81,6 @@ class Call:
 
     def answer(self, content: Any = None, status: int = 200, **headers: str) -> Response:
         """Build a JSON response; models are dumped, bytes are taken as they are."""
-        if isinstance(content, BaseModel):
-            content = content.model_dump(mode="json")
         body = b"" if content is None else content if isinstance(content, bytes) else _dumps(content)
         media_type = None if content is None else "application/json"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -90,7 +88,13 @@ class Call:
 
 
 def _dumps(content: Any) -> bytes:
-    return orjson.dumps(content, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z, default=_dumped)
+
+
+def _dumped(content: Any) -> Any:
+    if isinstance(content, BaseModel):
+        return content.model_dump(mode="json")
+    raise TypeError
 
 
 class NoQuery(BaseModel):
