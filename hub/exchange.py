@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, MutableMapping, Sequence
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from starlette.requests import Request
@@ -29,6 +29,7 @@ IN_ASGI = frozenset({b"origin", b"expect", b"transfer-encoding"})
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
+Begin = Callable[["Exchange"], None]
 
 
 class Exchange:
@@ -36,17 +37,17 @@ class Exchange:
 
     __slots__ = ("_begin", "_path", "_scope", "body", "disconnected", "keep_alive", "more_body", "response_complete")
 
-    def __init__(self, path: Path, scope: MutableMapping[str, Any], begin: Callable[[Self], None]) -> None:
+    def __init__(self, path: Path, scope: MutableMapping[str, Any], begin: Begin) -> None:
         """`begin` is called once the request is there, to have it answered."""
         self._path = path
         self._scope = scope
-        self._begin: Callable[[Self], None] | None = begin
+        self._begin: Begin | None = begin
         self.body = bytearray()
         self.more_body = self.keep_alive = True
         self.response_complete = self.disconnected = False
 
     @classmethod
-    def read(cls, url: bytes, headers: RawHeaders, scope: dict[str, Any], begin: Callable[[Self], None]) -> Self | None:
+    def read(cls, url: bytes, headers: RawHeaders, scope: dict[str, Any], begin: Begin) -> Exchange | None:
         """Read a head, completing its scope; None if it is none for the short way."""
         raw_path, _, query = url.partition(b"?")
         if b"#" in url or not url.isascii():
@@ -66,7 +67,7 @@ class Exchange:
         return cls(path, scope, begin)
 
     @property
-    def message_event(self) -> Self:
+    def message_event(self) -> Exchange:
         """What is told of every part that comes, and of the end of the connection (uvicorn)."""
         return self
 
@@ -83,7 +84,7 @@ class Exchange:
         structlog.contextvars.bind_contextvars(request_id=name)
         try:
             response = await self._path.answer(Request(self._scope, self._receive))
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, it is logged and answered
             response = failed()
         note(self._scope, state, response.status_code, time.perf_counter() - begun)
         return self._written(response, state, [*defaults, *response.raw_headers, (b"x-request-id", name.encode())])
@@ -97,7 +98,7 @@ class Exchange:
         head = b"".join([b"%b: %b\r\n" % header for header in headers])
         if head.count(b"\n") != len(headers):
             raise RuntimeError("a header has a line break")
-        return b"%b%b\r\n%b" % (STATUS_LINES[response.status_code], head, response.body)
+        return b"%b%b\r\n%b" % (STATUS_LINES[response.status_code], head, bytes(response.body))
 
     async def _receive(self) -> dict[str, Any]:
         return {"type": "http.request", "body": bytes(self.body), "more_body": False}

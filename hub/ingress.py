@@ -104,32 +104,43 @@ class HttpProtocol(HttpToolsProtocol):
             self._in_head = True
             self._head_bytes = 0
         self.url, self.headers, self.expect_100_continue = b"", [], False
+        self._upgrades: bool | None = None
 
     def on_headers_complete(self) -> None:
         """Begin an exchange outside ASGI if that will do (httptools)."""
         self._head_is_there()
+        if self.parser.should_upgrade() and self._should_upgrade():
+            return
         exchange = self._exchange()
         if exchange is not None:
             self.cycle = cast("RequestResponseCycle", exchange)
             return
         self._enter_asgi()
-        super().on_headers_complete()
         if self.parser.get_http_version() != "1.1":
             self.scope["state"].pop("detach")  # the stream goes on in chunks
 
+    def _should_upgrade(self) -> bool:
+        """Look through the headers once: it is asked for each part of a request (uvicorn)."""
+        if self._upgrades is None:
+            self._upgrades = super()._should_upgrade()
+        return self._upgrades
+
     def _enter_asgi(self) -> None:
-        """Make the scope of the request, with `abort` and `detach` in its state."""
+        """Make what ASGI needs for the request, with `abort` and `detach` in its scope's state."""
         head = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.headers, self.expect_100_continue = head
         self.scope["headers"] = self.headers
         self.scope["state"] |= {"abort": self.transport.abort, "detach": self._detach}
+        super().on_headers_complete()
+
+    def _is_lean(self, version: str) -> bool:
+        """Tell whether anything goes past ASGI, for a request of this version of HTTP."""
+        return bool(version == "1.1" and not self.root_path and self.app_state["state"].settings.lean)
 
     def _exchange(self) -> Exchange | None:
         method = self.parser.get_method()
-        if method not in METHODS or self.parser.get_http_version() != "1.1" or self.parser.should_upgrade():
-            return None
-        if self.root_path or not self.app_state["state"].settings.lean:
+        if method not in METHODS or self.parser.should_upgrade() or not self._is_lean(self.parser.get_http_version()):
             return None
         if self.cycle is not None and not self.cycle.response_complete:
             return None  # it has to wait for its turn
@@ -188,16 +199,24 @@ class HttpProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Open a WebSocket the short way if its client brings all it needs (uvicorn)."""
         path, _, query = self.url.partition(b"?")
-        opening = self._opening(self.scope | {"path": path.decode("latin-1"), "query_string": query}, WEBSOCKET)
+        opening = None
+        if path == WEBSOCKET and self.parser.get_method() == b"GET" and self._is_lean(self.parser.get_http_version()):
+            opening = Opening.read(query, self.headers)
         if opening is None or not opening.is_websocket:
-            super().handle_websocket_upgrade()
+            self._upgrade_in_asgi()
             return
         self.transport.pause_reading()  # what comes next is for the stream
         self.app_state["state"].hub.live.doorman.call(partial(self._begin_websocket, opening))
 
+    def _upgrade_in_asgi(self) -> None:
+        self._enter_asgi()
+        super().handle_websocket_upgrade()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Open a stream of events the short way if its client brings all it needs (uvicorn)."""
-        opening = self._opening(cycle.scope, STREAM)
+        scope, opening = cycle.scope, None
+        if scope["path"] == STREAM and scope["method"] == "GET" and self._is_lean(scope["http_version"]):
+            opening = Opening.read(scope["query_string"], list(scope["headers"]))
         if opening is None:
             super()._start_asgi_task(cycle, app)
             return
@@ -209,13 +228,6 @@ class HttpProtocol(HttpToolsProtocol):
 
         begin = partial(super()._start_asgi_task, cycle, open_stream)
         self.app_state["state"].hub.live.doorman.call(begin)
-
-    def _opening(self, scope: Any, wanted: str) -> Opening | None:
-        if scope["path"] != wanted or scope["method"] != "GET" or scope["http_version"] != "1.1":
-            return None
-        if not self.app_state["state"].settings.lean or self.root_path:
-            return None
-        return Opening.read(scope["query_string"], scope["headers"])
 
     def _begin_websocket(self, opening: Opening) -> None:
         self._spawn(self._open_websocket(opening))
@@ -232,7 +244,7 @@ class HttpProtocol(HttpToolsProtocol):
         finally:  # also if that failed: nobody is left with a socket that is not read
             if not admitted and not self.transport.is_closing():
                 self.transport.resume_reading()
-                super().handle_websocket_upgrade()
+                self._upgrade_in_asgi()
 
     def _switch(self, stream: LeanStream) -> bool:
         """Hand the socket over; False if the client has gone."""

@@ -30,7 +30,7 @@ from hub.middleware import NOSNIFF, allowed_to_read, request_id
 from hub.protocol import SUBPROTOCOL
 from hub.sse import HEADERS, RETRY
 
-WEBSOCKET, STREAM = "/v1/ws", "/v1/stream"
+WEBSOCKET, STREAM = b"/v1/ws", "/v1/stream"
 KEY_BYTES = 16
 SWITCHING = (
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -13,7 +13,7 @@ LEVELS = [
     " redaction",
     "connection feed roster store commit reading resp propagator repair gate collector doorman",
     "live hub",
-    "api handshake session lean sse websocket opening middleware web ingress upgrade",
+    "api handshake session lean sse websocket exchange opening middleware web ingress upgrade",
     "app server commands dev conformance __main__",
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names.split()}

@@ -39,7 +39,7 @@ OVERRIDDEN = {  # our class, whose methods of these names must still override on
     HttpProtocol: (
         HttpToolsProtocol,
         "connection_made connection_lost data_received send_400_response on_message_begin on_headers_complete"
-        " handle_websocket_upgrade _start_asgi_task",
+        " handle_websocket_upgrade _start_asgi_task _should_upgrade",
     ),
     WebSocketProtocol: (
         WebSocketsSansIOProtocol,
@@ -58,6 +58,8 @@ SIGNATURES = {
     "HttpToolsProtocol.on_headers_complete": "self",
     "HttpToolsProtocol.handle_websocket_upgrade": "self",
     "HttpToolsProtocol._start_asgi_task": "self, cycle, app",
+    "HttpToolsProtocol._should_upgrade": "self",
+    "HttpToolsProtocol.on_response_complete": "self",
     "WebSocketsSansIOProtocol.__init__": "self, config, server_state, app_state, _loop=",
     "WebSocketsSansIOProtocol.data_received": "self, data",
     "WebSocketsSansIOProtocol.handle_ping": "self",

@@ -1,10 +1,10 @@
 """Finding the operation that a request asks for, in one step, before the routes that serve everything else.
 
-`Api` is ASGI middleware: a path of the API is answered here, any other goes on to the application. `exchange` looks
-here too. Paths are matched raw and each segment is decoded on its own: decoded first, the user `a/b`, sent as `a%2Fb`,
-would be two segments, out of reach or another operation than the one asked for. A path without parameters costs a
-look-up, however many there are. Rejected: Starlette's router, which tries one route after the other and wraps each answer twice more; the work of
-a publish is small enough for that to be a fifth of it.
+`Api` is ASGI middleware: a path of the API is answered here, any other goes on to the application; `exchange` finds its
+path here too. Paths are matched raw and each segment is decoded on its own: decoded first, the user `a/b`, sent as
+`a%2Fb`, would be two segments, out of reach or another operation than the one asked for. A path without parameters
+costs a look-up, however many there are. Rejected: Starlette's router, which tries one route after the other and wraps
+each answer twice more; the work of a publish is small enough for that to be a fifth of it.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request or hand it on (ASGI)."""
-        found = self._paths.find(scope.get("raw_path") or quote(scope["path"]).encode()) if scope["type"] == "http" else None
+        found = None
+        if scope["type"] == "http":
+            found = self._paths.find(scope.get("raw_path") or quote(scope["path"]).encode())
         if found is None:
             await self._app(scope, receive, send)
         else:
