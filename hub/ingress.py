@@ -36,11 +36,6 @@ def answer(status: int, detail: str) -> bytes:
     return b"\r\n".join([*lines, b"", bytes(response.body)])
 
 
-def _address(transport: asyncio.BaseTransport, name: str) -> tuple[str, int] | None:
-    info = transport.get_extra_info(name)
-    return (str(info[0]), int(info[1])) if isinstance(info, tuple) else None
-
-
 class Gone:
     """What a protocol has for a transport once it was taken over."""
 
@@ -60,9 +55,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.connections.add(self)
         self.transport = cast("asyncio.Transport", transport)
         self.flow = FlowControl(self.transport)
-        # uvicorn asks the socket itself, which costs three system calls and an object for as long as it is open
-        self.server, self.client = _address(transport, "sockname"), _address(transport, "peername")
         self.scheme = "http"
+        # nothing asks where a client is; uvicorn asks its socket, which takes system calls and an object while it is open
         self._patience: asyncio.TimerHandle | None = None
         self._in_head = True
         self._head_bytes = 0
@@ -148,9 +142,7 @@ class HttpProtocol(HttpToolsProtocol):
             "type": "http",
             "http_version": "1.1",
             "method": method.decode(),
-            "scheme": self.scheme,
-            "server": self.server,
-            "client": self.client,
+            "scheme": "http",
             "root_path": "",
             "state": self.app_state,
         }
