@@ -56,7 +56,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport = cast("asyncio.Transport", transport)
         self.flow = FlowControl(self.transport)
         self.scheme = "http"
-        # nothing asks where a client is; uvicorn asks its socket, which takes system calls and an object while it is open
+        # Where a client is nothing asks; uvicorn asks each socket: system calls, and an object while it is open.
         self._patience: asyncio.TimerHandle | None = None
         self._in_head = True
         self._head_bytes = 0
