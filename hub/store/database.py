@@ -101,8 +101,9 @@ class Database:
 
 
 async def _prepare(connection: Any) -> None:
-    """Hand JSON through as bytes: it is stored to be sent on, not to be looked into."""
-    await connection.set_type_codec("json", encoder=bytes.decode, decoder=str.encode, schema="pg_catalog")
+    """Hand JSON through as bytes: it is stored to be sent on, not to be looked into. In an array, as text, every
+    character of it would be escaped."""
+    await connection.set_type_codec("json", encoder=bytes, decoder=bytes, schema="pg_catalog", format="binary")
 
 
 async def _leave_as_it_is(connection: Any) -> None:
