@@ -47,8 +47,9 @@ WORKER_TTL_SECONDS = 60
 MAX_JOBS = 5000
 SWITCH_SECONDS = 0.0005
 """RQ's two dozen round trips a ring each wait for the interpreter when the other thread is busy: 5 ms by default."""
-YOUNG_OBJECTS = 20_000
-"""Until a look for cycles: those of a few jobs. By default it is three looks a delivery, which find nothing."""
+YOUNG_OBJECTS = 100_000
+"""Until a look for cycles: more than the jobs in hand are made of. By default it is three looks a delivery, which find
+nothing."""
 LOOK_UPS = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
