@@ -75,15 +75,15 @@ async def test_a_server_without_tls_has_received_nothing():
 
 async def test_without_a_free_connection_nothing_is_sent():
     """Who waits too long for its turn has not been heard."""
-    async with serving(b"") as (_, _), http(connections=1) as client:
-        async with await asyncio.start_server(lambda *_: asyncio.sleep(3), "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            first = asyncio.create_task(ask(client, port))
-            await asyncio.sleep(0)
-            with pytest.raises(Unreachable):
-                await ask(client, port)
-            with pytest.raises(NoAnswer):
-                await first
+    silent = await asyncio.start_server(lambda *_: asyncio.sleep(3), "127.0.0.1", 0)
+    async with silent, http(connections=1) as client:
+        port = silent.sockets[0].getsockname()[1]
+        first = asyncio.create_task(ask(client, port))
+        await asyncio.sleep(0)
+        with pytest.raises(Unreachable):
+            await ask(client, port)
+        with pytest.raises(NoAnswer):
+            await first
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://nowhere.invalid/", "http://127.0.0.1:9/"])
