@@ -54,7 +54,7 @@ class DeliverySettings(Shared):
 
     # Pace
     relay_poll_seconds: float = Field(0.2, gt=0, le=60, description="between two looks for what is due")
-    job_deliveries: int = Field(50, ge=1, le=500, description="deliveries one job may carry under backlog")
+    job_deliveries: int = Field(100, ge=1, le=500, description="deliveries one job may carry under backlog")
     worker_jobs: int = Field(8, ge=1, le=100, description="jobs a worker has in hand at once")
     queue_jobs: int = Field(20, ge=1, description="jobs waiting in one RQ queue; the rest waits in Postgres")
     rate_limit_resend: str = Field("1000/second", description="e-mails to Resend")

@@ -49,7 +49,7 @@ class Relay:
             for providers in self._served.values()
             for provider in providers
         }
-        self._share = Share(settings.job_deliveries, settings.breaker_failures)
+        self._share = Share(failures=settings.breaker_failures)
         self._beat_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -47,8 +47,17 @@ WORKER_TTL_SECONDS = 60
 MAX_JOBS = 5000
 SWITCH_SECONDS = 0.0005
 """RQ's two dozen round trips a ring each wait for the interpreter when the other thread is busy: 5 ms by default."""
-YOUNG_OBJECTS = 20_000
-"""Until a look for cycles: those of a few jobs. By default it is three looks a delivery, which find nothing."""
+YOUNG_OBJECTS = 100_000
+"""Until a look for cycles: more than the jobs in hand are made of. By default it is three looks a delivery, which find
+nothing."""
+LOOK_UPS = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+"""For Postgres: whatever a worker asks for, there is a key to find it by. A plan from when there were few rows, or no
+statistics yet, would read all contacts and all attempts for a job of fifty."""
 Result = TypeVar("Result")
 
 log = logging.getLogger("delivery.worker")
@@ -98,7 +107,7 @@ class Engine:
 
     async def _open(self) -> None:
         settings = self._settings
-        self._database = await Database(settings).open()
+        self._database = await Database(settings, planning=LOOK_UPS).open()
         outcomes = Outcomes(self._database)
         self._edges = edges.build(settings)
         renderer = Renderer(

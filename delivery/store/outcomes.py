@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from hub.store import Database
@@ -44,9 +45,8 @@ on conflict (name) do update set
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one attempt: the delivery's next state, and the attempt's answer."""
+class Outcome(NamedTuple):
+    """What came of one attempt: the delivery's next state, and the attempt's answer; in the statement's order."""
 
     id: UUID
     token: UUID
@@ -82,21 +82,7 @@ class Outcomes:
 
     async def finish(self, outcomes: Sequence[Outcome]) -> None:
         """Record outcomes in one statement; raise `Unavailable`."""
-        await self._database.fetch(
-            _FINISH,
-            [o.id for o in outcomes],
-            [o.token for o in outcomes],
-            [o.n for o in outcomes],
-            [o.state for o in outcomes],
-            [o.reason for o in outcomes],
-            [o.delay_seconds for o in outcomes],
-            [o.counts for o in outcomes],
-            [o.outcome for o in outcomes],
-            [o.error for o in outcomes],
-            [o.provider_id for o in outcomes],
-            [o.status for o in outcomes],
-            [o.remedy for o in outcomes],
-        )
+        await self._database.fetch(_FINISH, *zip(*outcomes, strict=True))
 
     async def health(
         self, provider: str, *, failures: int, reason: str, close_seconds: float, limit: int, breaker_seconds: float

@@ -7,7 +7,7 @@ bounded in time, by the server and by the client, because a publish that hangs i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol, Self
 
@@ -56,9 +56,10 @@ class Database:
     could not open one any more, and the pool would then fail although others are idle.
     """
 
-    def __init__(self, settings: Shared, *, standing: bool = False) -> None:
+    def __init__(self, settings: Shared, *, standing: bool = False, planning: Mapping[str, str] | None = None) -> None:
         self._settings = settings
         self._standing = standing
+        self._server_settings = {**TIMEOUTS, **(planning or {})}
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> Self:
@@ -70,7 +71,7 @@ class Database:
                 max_size=self._settings.database_pool,
                 command_timeout=COMMAND_SECONDS,
                 statement_cache_size=256 if self._settings.statement_cache else 0,
-                server_settings=TIMEOUTS,
+                server_settings=self._server_settings,
                 init=_prepare,
                 reset=_leave_as_it_is,
                 timeout=ACQUIRE_SECONDS,
@@ -101,8 +102,9 @@ class Database:
 
 
 async def _prepare(connection: Any) -> None:
-    """Hand JSON through as bytes: it is stored to be sent on, not to be looked into."""
-    await connection.set_type_codec("json", encoder=bytes.decode, decoder=str.encode, schema="pg_catalog")
+    """Hand JSON through as bytes: it is stored to be sent on, not to be looked into. In an array, as text, every
+    character of it would be escaped."""
+    await connection.set_type_codec("json", encoder=bytes, decoder=bytes, schema="pg_catalog", format="binary")
 
 
 async def _leave_as_it_is(connection: Any) -> None:
