@@ -12,12 +12,6 @@ from hub.identity import UserKey
 from hub.notification import Notification, new_id
 from hub.store.database import Fetches
 
-# JSON goes as arrays of text, which travel as they are; an array of json would be quoted here and unquoted there.
-_PUBLISH = """
-select * from publish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text[]::json[], $11, $12, $13::text[]::json[],
-    $14::text[]::json[], $15, $16, $17, $18)
-"""
-
 Status = Literal["accepted", "scheduled", "canceled", "recalled"]
 
 
@@ -90,7 +84,7 @@ class Publications:
         """Store them all or none, in order; answer each. Raise `Unavailable` (or its `Locked`) or `Refused`."""
         recipients = [(number, user, new_id()) for number, p in enumerate(publications, 1) for user in p.users]
         rows = await self._database.fetch(
-            _PUBLISH,
+            "select * from publish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
             [p.id for p in publications],
             [p.tenant for p in publications],
             [p.producer for p in publications],
@@ -100,11 +94,11 @@ class Publications:
             [",".join(p.tags) for p in publications],
             [p.collapse_key for p in publications],
             [p.expires_at for p in publications],
-            [p.content.decode() for p in publications],
+            [p.content for p in publications],
             [p.send_at for p in publications],
             [None if p.channels is None else ",".join(p.channels) for p in publications],
-            [p.escalations and p.escalations.decode() for p in publications],
-            [p.options and p.options.decode() for p in publications],
+            [p.escalations for p in publications],
+            [p.options for p in publications],
             [number for number, _, _ in recipients],
             [user for _, user, _ in recipients],
             [id for _, _, id in recipients],
