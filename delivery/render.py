@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 import css_inline
 import orjson
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from delivery import template, unsubscribe
 from delivery.case import Case
@@ -28,6 +28,8 @@ from delivery.wording import direction, words
 
 SMS_CHARACTERS = 1600
 PREVIEW_CHARACTERS = 140
+LINK = "\0"
+"""Where a page has its link; whatever a producer writes stands before it."""
 
 _INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=True)
 _LAYOUT = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
@@ -135,20 +137,20 @@ class Renderer:
         return Said(title, text, html)
 
     def _lay_out(self, case: Case, title: str, items: Sequence[Item], content: Markup | None = None) -> str:
-        locale, category = _locale(case), _category(case)
-        said = words(locale)
-        return _LAYOUT.render(
+        link = self._unsubscribe_link(case)
+        page = _page(
             title=title,
-            preview=" ".join(items[0].paragraphs)[:PREVIEW_CHARACTERS],
-            items=items,
+            items=tuple(items),
             content=content,
             brand=_brand(self.email_from),
-            why=said.why.format(category=category),
-            unsubscribe=self._unsubscribe_link(case),
-            words=said,
-            locale=locale,
-            direction=direction(locale),
+            category=_category(case),
+            locale=_locale(case),
+            link=None if link is None else LINK,
         )
+        if link is None:
+            return page
+        before, _, after = page.rpartition(LINK)
+        return f"{before}{escape(link)}{after}"
 
     def _item(self, case: Case) -> Item:
         content = case.content
@@ -168,6 +170,33 @@ class Renderer:
 @lru_cache(maxsize=16)
 def _brand(sender: str) -> str:
     return parseaddr(sender)[0] or "Notifications"
+
+
+@lru_cache(maxsize=64)
+def _page(
+    *,
+    title: str,
+    items: tuple[Item, ...],
+    content: Markup | None,
+    brand: str,
+    category: str,
+    locale: str,
+    link: str | None,
+) -> str:
+    """Lay out an e-mail; what goes to many differs only in the link by which each may leave."""
+    said = words(locale)
+    return _LAYOUT.render(
+        title=title,
+        preview=" ".join(items[0].paragraphs)[:PREVIEW_CHARACTERS],
+        items=items,
+        content=content,
+        brand=brand,
+        why=said.why.format(category=category),
+        unsubscribe=link,
+        words=said,
+        locale=locale,
+        direction=direction(locale),
+    )
 
 
 def inline_styles(html: str) -> str:
