@@ -29,7 +29,7 @@ from delivery.wording import direction, words
 SMS_CHARACTERS = 1600
 PREVIEW_CHARACTERS = 140
 LINK = "\0"
-"""Where a page has its link; whatever a producer writes stands before it."""
+"""Where a page has its link: what Postgres stores no text with."""
 
 _INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=True)
 _LAYOUT = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(

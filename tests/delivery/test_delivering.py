@@ -34,6 +34,21 @@ async def test_a_publish_goes_out_over_every_channel_asked_for(office, providers
     }
 
 
+async def test_readers_of_the_same_words_each_get_their_own_link_to_leave(office, providers):
+    """The page is laid out once for both; a category nobody may leave has no link, whatever was laid out before."""
+    await office.fetch("insert into categories (tenant, name, title, mandatory) values ('default', 'must', 'M', true)")
+    users = [await office.user(), await office.user()]
+    await office.publish(*users, body="Nothing special")
+    await office.publish(*users, body="Nothing special", category="must")
+    await office.turn()
+    told = [(entry.html, entry.request.get("headers")) for entry in providers.outbox.entries]
+    links = {headers["List-Unsubscribe"].strip("<>") for _, headers in told if headers}
+    assert len(links) == 2
+    assert sorted(sum(html.count(link) for link in links) for html, _ in told) == [0, 0, 1, 1]
+    assert all((headers["List-Unsubscribe"].strip("<>") in html) for html, headers in told if headers)
+    assert all("Nothing special" in html for html, _ in told)
+
+
 async def test_in_app_is_not_a_delivery(office):
     """A notification that only goes to the inbox leaves nothing to deliver."""
     await office.publish(await office.user(), channels=["in_app"])
