@@ -57,7 +57,7 @@ LOOK_UPS = {
     "plan_cache_mode": "force_generic_plan",
 }
 """For Postgres: whatever a worker asks for, there is a key to find it by. A plan from when there were few rows, or no
-statistics yet, would read all contacts and all attempts for a job of fifty."""
+statistics yet, would read all contacts and all attempts for one job."""
 Result = TypeVar("Result")
 
 log = logging.getLogger("delivery.worker")
