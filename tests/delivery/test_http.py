@@ -1,5 +1,5 @@
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -10,26 +10,18 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\
 
 @asynccontextmanager
 async def serving(*answers):
-    """A server that reads a request for each answer, sends the answer and closes, or keeps silent where it is None.
-
-    Yields its port and what it read.
-    """
-    requests, connections = [], []
+    """A server that reads a request for each answer, sends the answer and closes; yields its port and what it read."""
+    requests = []
 
     async def serve(reader, writer):
-        connections.append(asyncio.current_task())
-        with suppress(asyncio.IncompleteReadError, OSError):
-            for answer in answers:
-                requests.append(await reader.readuntil(b"body"))
-                writer.write(await reader.read() if answer is None else answer)
-                await writer.drain()
+        for answer in answers:
+            requests.append(await reader.readuntil(b"body"))
+            writer.write(answer)
+            await writer.drain()
         writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1], requests
-        await asyncio.gather(*connections)
 
 
 @asynccontextmanager
@@ -65,7 +57,8 @@ async def test_a_kept_connection_that_is_lost_under_a_request_is_a_missing_answe
 
 async def test_silence_is_a_missing_answer_only_after_the_request():
     """Without TLS in time nothing was said; a server that heard everything and says nothing may have accepted."""
-    async with serving(None) as (port, _), http() as client:
+    async with await asyncio.start_server(lambda *_: asyncio.sleep(3), "127.0.0.1", 0) as server, http() as client:
+        port = server.sockets[0].getsockname()[1]
         with pytest.raises(Unreachable):
             await ask(client, port, "https")
         with pytest.raises(NoAnswer):
@@ -82,13 +75,15 @@ async def test_a_server_without_tls_has_received_nothing():
 
 async def test_without_a_free_connection_nothing_is_sent():
     """Who waits too long for its turn has not been heard."""
-    async with serving(None) as (port, _), http(connections=1) as client:
-        first = asyncio.create_task(ask(client, port))
-        await asyncio.sleep(0)
-        with pytest.raises(Unreachable):
-            await ask(client, port)
-        with pytest.raises(NoAnswer):
-            await first
+    async with serving(b"") as (_, _), http(connections=1) as client:
+        async with await asyncio.start_server(lambda *_: asyncio.sleep(3), "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            first = asyncio.create_task(ask(client, port))
+            await asyncio.sleep(0)
+            with pytest.raises(Unreachable):
+                await ask(client, port)
+            with pytest.raises(NoAnswer):
+                await first
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://nowhere.invalid/", "http://127.0.0.1:9/"])
