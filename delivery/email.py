@@ -72,8 +72,9 @@ class _Wire(AsyncHTTPClient):
         data: Any = None,
     ) -> tuple[bytes, int, Mapping[str, str]]:
         assert files is None, "expected no upload"
+        body = None if json is None else orjson.dumps(json)
         headers = {**headers, "Content-Type": "application/json"}
-        answer = await self._http.exchange(method, url, headers=headers, body=orjson.dumps(json))
+        answer = await self._http.exchange(method, url, headers=headers, data=body)
         if answer.status < 400 and not (answer.status < 300 and _is_object(answer.body)):
             raise NoAnswer(f"HTTP {answer.status} instead of an id")
         return answer.body, answer.status, answer.headers

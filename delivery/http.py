@@ -1,26 +1,24 @@
 """One HTTP exchange with a provider, and the only question that matters when it fails: may it have arrived?
 
 The Resend and Twilio edges put this under their SDKs instead of the SDKs' own clients, which have no timeout, no kept
-connection, or follow redirects. `Unreachable` means that not a byte of the request left; `NoAnswer` that it may have.
-One client per worker keeps connections alive; a request that was written is never repeated here. Rejected: aiohttp,
-three times the processor time per exchange, all of it in the interpreter; `requests` in threads, more still.
+connection, or follow redirects; webhooks use it as it is. `Unreachable` means that not a byte of the request left;
+`NoAnswer` that it may have. One session per worker keeps connections alive; nothing is ever repeated here. Rejected:
+`requests` in threads, three times the processor time per send and no limit on a body that trickles.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
-from pyreqwest.client import ClientBuilder
-from pyreqwest.exceptions import PoolTimeoutError, RequestError
-
-IDLE_SECONDS = 15.0
-"""For which an unused connection is kept: less than servers do, so that none is closed under a request."""
-CONNECTING = "client error (Connect)"
-"""How hyper, below the client, says that there was no connection yet. Any other failure may follow the request."""
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
 
 
 class Unreachable(Exception):
@@ -41,36 +39,65 @@ class Answer:
 
 
 class Http:
-    """A pool of connections with one deadline for everything, through the proxy that the environment names."""
+    """A pool of connections with one deadline for everything.
 
-    def __init__(self, *, total_seconds: float, connect_seconds: float = 5.0, connections: int = 100) -> None:
-        connect = timedelta(seconds=min(connect_seconds, total_seconds))
-        builder = ClientBuilder().timeout(timedelta(seconds=total_seconds)).connect_timeout(connect)
-        builder = builder.max_connections(connections).pool_timeout(connect)
-        builder = builder.pool_idle_timeout(timedelta(seconds=IDLE_SECONDS))
-        # HTTP/1: what happens to a connection happens to one request.
-        self._client = builder.http1_only().follow_redirects(False).build()
+    For servers of strangers: a `resolver` that decides where names lead (then no proxy is asked), and at most
+    `most_bytes` of the body of a refusal, none of an acceptance.
+    """
 
-    async def exchange(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
-        """Send one request; raise `Unreachable` or `NoAnswer`."""
+    def __init__(
+        self,
+        *,
+        total_seconds: float,
+        connect_seconds: float = 5.0,
+        connections: int = 100,
+        resolver: Callable[[], AbstractResolver] | None = None,
+        most_bytes: int | None = None,
+    ) -> None:
+        self._resolver = resolver
+        self._most_bytes = most_bytes
+        self._timeout = aiohttp.ClientTimeout(total=total_seconds, connect=min(connect_seconds, total_seconds))
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def exchange(self, method: str, url: str, **request: Any) -> Answer:
+        """Send one request, as aiohttp's `request` takes it; raise `Unreachable` or `NoAnswer`."""
         try:
-            request = self._client.request(method.upper(), url).headers(headers)
-            if body is not None:
-                request = request.body_bytes(body)
-            response = await request.build().send()
-            content = bytes(await response.bytes())
-        except (PoolTimeoutError, ValueError) as error:  # ValueError: an address that is none
+            proxy = None if self._resolver else proxy_for(URL(url).origin())
+            async with self._open().request(method, url, allow_redirects=False, proxy=proxy, **request) as response:
+                body = await self._body(response)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             raise Unreachable(f"{type(error).__name__}: {error}") from error
-        except RequestError as error:
-            causes = [cause["message"] for cause in error.details["causes"] or [{"message": error.message}]]
-            # The class does not tell: a connection that is lost under a request is a `ConnectError` as well.
-            kind = Unreachable if CONNECTING in causes else NoAnswer
-            raise kind(f"{type(error).__name__}: {causes[-1]}") from error
-        return Answer(response.status, dict(response.headers), content)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NoAnswer(f"{type(error).__name__}: {error}") from error
+        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        if self._most_bytes is None:
+            return await response.read()
+        return b"" if response.ok else await response.content.read(self._most_bytes)
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._client.close()
+        """Close every connection; the next exchange opens new ones."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        """Open the session at the first use, on the loop that will use it."""
+        if self._session is None:
+            resolver = self._resolver() if self._resolver else None
+            connector = aiohttp.TCPConnector(limit=self._connections, resolver=resolver)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        return self._session
+
+
+@lru_cache(maxsize=64)
+def proxy_for(origin: URL) -> str | None:
+    """Find the proxy of the environment for a provider, once: aiohttp would look it up for every request, and in
+    ``~/.netrc`` for credentials nobody meant to send."""
+    host = origin.host or ""
+    return None if proxy_bypass(host) else getproxies().get(origin.scheme)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

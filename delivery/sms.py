@@ -109,11 +109,9 @@ class _Wire(AsyncHttpClient):  # type: ignore[misc]  # the SDK is untyped
         headers = dict(headers or {})
         if auth is not None:
             headers["Authorization"] = "Basic " + b64encode(":".join(auth).encode()).decode()
-        if params:
-            uri = f"{uri}?{urlencode(params, doseq=True)}"
-        body = urlencode(data, doseq=True).encode() if data else None
+        body = urlencode(data, doseq=True) if data else None
         try:
-            answer = await self._http.exchange(method, uri, headers=headers, body=body)
+            answer = await self._http.exchange(method, uri, params=params, data=body, headers=headers)
         except Unreachable as error:
             raise Transient(str(error), code="unreachable") from error
         kind = _class_of(answer.status)

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import socket
 import time
 from base64 import b64decode, b64encode
 from datetime import datetime
 from uuid import UUID
 
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
 from delivery.channel import Ambiguous, Message, Permanent, Receipt, Remedy, Transient
 from delivery.config import DeliverySettings
-from delivery.destination import Endpoint, check
-from delivery.http import Answer, NoAnswer, Unreachable, retry_after
-from delivery.stranger import StrangerHttp
+from delivery.destination import Endpoint, check, is_public
+from delivery.http import Answer, Http, NoAnswer, Unreachable, retry_after
 
 LONGEST_PAUSE_SECONDS = 3600.0
 ANSWER_BYTES = 2048
@@ -32,10 +35,10 @@ class Webhooks:
 
     def __init__(self, settings: DeliverySettings) -> None:
         self._private = settings.webhook_private
-        self._http = StrangerHttp(
+        self._http = Http(
             total_seconds=settings.provider_timeout_seconds,
             connections=settings.job_deliveries * settings.worker_jobs,
-            private=self._private,
+            resolver=ThreadedResolver if self._private else PublicResolver,
             most_bytes=ANSWER_BYTES,
         )
 
@@ -53,7 +56,7 @@ class Webhook:
 
     remedy: Remedy = "repeat"
 
-    def __init__(self, http: StrangerHttp, endpoint: Endpoint, *, private: bool) -> None:
+    def __init__(self, http: Http, endpoint: Endpoint, *, private: bool) -> None:
         self._http = http
         self._endpoint = endpoint
         self._private = private
@@ -68,7 +71,7 @@ class Webhook:
         body = message.text.encode()
         headers = signed(self._endpoint.secret, message.delivery_id, int(time.time()), body)
         try:
-            answer = await self._http.exchange("POST", url, headers=headers, body=body)
+            answer = await self._http.exchange("POST", url, data=body, headers=headers)
         except Unreachable as error:
             raise Transient(str(error), code="unreachable") from error
         except NoAnswer as error:
@@ -112,3 +115,23 @@ def signed(secret: str, id: str, timestamp: int, body: bytes) -> dict[str, str]:
         "webhook-timestamp": str(timestamp),
         "webhook-signature": f"v1,{b64encode(digest).decode()}",
     }
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves a name to its public addresses only; a name that has none does not exist."""
+
+    def __init__(self) -> None:
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Look a name up; raise `OSError`."""
+        found = [one for one in await self._resolver.resolve(host, port, family) if is_public(one["host"])]
+        if not found:
+            raise OSError(None, f"{host} has no public address")
+        return found
+
+    async def close(self) -> None:
+        """Release the resolver."""
+        await self._resolver.close()

@@ -27,7 +27,7 @@ ONLY = {  # what is foreign, and who alone may know it
     "hub.resp": {"hub.propagator"},
 }
 SELDOM = {  # what some requests need, and no node to start: together they would double its time and weigh 15 MB
-    *("aiohttp", "httpx2", "jinja2", "css_inline", "phonenumbers", "email_validator", "pyreqwest"),
+    *("aiohttp", "httpx2", "jinja2", "css_inline", "phonenumbers", "email_validator"),
     *("resend", "twilio", "firebase_admin", "rq"),
 }
 

@@ -7,8 +7,8 @@ import pytest
 from delivery import webhook
 from delivery.channel import Transient
 from delivery.destination import Endpoint, check, is_public
-from delivery.stranger import StrangerHttp
-from delivery.webhook import Webhook
+from delivery.http import Http
+from delivery.webhook import PublicResolver, Webhook
 from hub.notification import new_id
 from tests.delivery.refusal import refused
 
@@ -79,7 +79,7 @@ def test_what_only_this_network_reaches_is_not_public(address):
 async def test_a_name_is_judged_by_what_it_resolves_to_when_connecting(message):
     """A name that leads inside does not exist: nothing is connected to, and it may lead elsewhere later."""
     name = "localhost"
-    http = StrangerHttp(total_seconds=5, private=False, most_bytes=100)
+    http = Http(total_seconds=5, resolver=PublicResolver, most_bytes=100)
     edge = Webhook(http, Endpoint(new_id(), f"https://{name}/", "whsec_AAAA"), private=False)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
