@@ -22,8 +22,7 @@ ONLY = {  # what is foreign, and who alone may know it
     "jose": {"hub.auth"},
     "uvicorn": {"hub.server", "hub.ingress", "hub.upgrade", "hub.conformance.__main__", "delivery.outbox.server"},
     "rq": {"delivery.bell", "delivery.worker"},
-    "pyreqwest.client": {"delivery.http"},
-    "aiohttp": {"delivery.stranger"},
+    "aiohttp": {"delivery.http", "delivery.webhook"},
     "hub.resp": {"hub.propagator"},
 }
 SELDOM = {  # what some requests need, and no node to start: together they would double its time and weigh 15 MB
