@@ -25,6 +25,7 @@ from hub.opening import STREAM, WEBSOCKET, Opening
 
 HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 64 * 1024
+OPENINGS = b"GET " + WEBSOCKET, b"GET " + STREAM.encode()  # how they begin
 TOO_LONG = 431, f"the head of a request has at most {MAX_HEAD_BYTES} bytes, that of a WebSocket 128 fields"
 
 
@@ -68,7 +69,21 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Refuse a head without end (asyncio)."""
+        """Leave whoever asks for a stream unread until their turn; read everybody else (asyncio)."""
+        if self._in_head and not self._head_bytes and data.startswith(OPENINGS):
+            self.transport.pause_reading()
+            self._be_patient()
+            self.app_state["state"].hub.live.doorman.call(partial(self._let_in, data))
+        else:
+            self._read(data)
+
+    def _let_in(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        """Read on; refuse a head without end."""
         super().data_received(data)
         if self._in_head:
             if self._patience is None:  # a head that comes whole needs no clock
@@ -88,6 +103,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _head_is_there(self) -> None:
         self._in_head = False
+        self._be_patient()
+
+    def _be_patient(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -198,7 +216,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._upgrade_in_asgi()
             return
         self.transport.pause_reading()  # what comes next is for the stream
-        self.app_state["state"].hub.live.doorman.call(partial(self._begin_websocket, opening))
+        self._spawn(self._open_websocket(opening))
 
     def _upgrade_in_asgi(self) -> None:
         self._enter_asgi()
@@ -218,11 +236,7 @@ class HttpProtocol(HttpToolsProtocol):
             if not await opening.admit_stream(self.app_state["state"], defaults, self._detach):
                 await app(scope, receive, send)
 
-        begin = partial(super()._start_asgi_task, cycle, open_stream)
-        self.app_state["state"].hub.live.doorman.call(begin)
-
-    def _begin_websocket(self, opening: Opening) -> None:
-        self._spawn(self._open_websocket(opening))
+        super()._start_asgi_task(cycle, open_stream)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.loop.create_task(work)
