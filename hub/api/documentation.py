@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -142,9 +141,9 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    named = {} if operation.parameters is None else operation.parameters.model_json_schema()["properties"]
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"\{(\w+)\}", operation.path)
+        {"name": name, "in": "path", "required": True, "schema": schema} for name, schema in named.items()
     ]
     parameters += [
         {"name": name, "in": "header", "schema": {"type": "string"}, "description": description}

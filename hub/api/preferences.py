@@ -17,10 +17,11 @@ from hub.api.users import user_of
 from hub.category import PreferencesSaid
 from hub.errors import FieldError, Invalid
 from hub.identity import UserKey
+from hub.publication import UserId
 from hub.store.preferences import Chosen, Quiet, Registered
 from hub.validation import pointer
 
-resource = Resource("Preferences")
+resource = Resource("Preferences", id=UserId)
 
 
 class CellShown(BaseModel):
