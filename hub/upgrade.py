@@ -14,7 +14,9 @@ from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHeader, InvalidUpgrade
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request as HandshakeRequest
 from websockets.http11 import Response as HandshakeResponse
 from websockets.server import ServerProtocol
 from websockets.typing import StatusLike
@@ -24,6 +26,7 @@ from hub.errors import RATE_LIMITED
 from hub.ingress import TOO_LONG, Gone, answer
 from hub.lean import LeanWebSocket
 from hub.pace import Pace
+from hub.protocol import WEBSOCKET_VERSION
 
 MAX_LAST_BYTES = 64 * 1024  # what a client may still be saying when it is closed
 PIECE_BYTES = 1024  # so many tiny frames that parsing them takes no time worth mentioning
@@ -35,10 +38,21 @@ log.setLevel(logging.WARNING)
 class Conversation(ServerProtocol):
     """What websockets knows of a connection, with refusals as problems; a message need not be whole before a close."""
 
+    def process_request(self, request: HandshakeRequest) -> Any:
+        """Check a handshake; one of another version may come again with ours (RFC 6455, 4.4; websockets)."""
+        try:
+            return super().process_request(request)
+        except InvalidHeader as error:
+            if error.name != "Sec-WebSocket-Version":
+                raise
+            raise InvalidUpgrade(error.name, error.value) from None
+
     def reject(self, status: StatusLike, text: str) -> HandshakeResponse:
         """Refuse a handshake (websockets, uvicorn)."""
-        response = problem.unread(int(status), text.strip())
+        response = problem.unread(int(status), text.partition("\n")[0])
         headers = Headers((name.decode(), value.decode()) for name, value in response.raw_headers)
+        if status == HTTPStatus.UPGRADE_REQUIRED:
+            headers["Sec-WebSocket-Version"] = WEBSOCKET_VERSION
         return HandshakeResponse(int(status), HTTPStatus(status).phrase, headers, bytes(response.body))
 
     def recv_frame(self, frame: Frame) -> None:

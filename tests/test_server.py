@@ -46,7 +46,7 @@ OVERRIDDEN = {  # our class, whose methods of these names must still override on
         "__init__ data_received handle_ping handle_pong handle_cont resume_writing send_receive_event_to_app receive"
         " send run_asgi",
     ),
-    Conversation: (websockets.server.ServerProtocol, "reject recv_frame"),
+    Conversation: (websockets.server.ServerProtocol, "process_request reject recv_frame"),
     DrainingServer: (uvicorn.Server, "startup on_tick shutdown handle_exit"),
 }
 SIGNATURES = {
@@ -75,6 +75,7 @@ SIGNATURES = {
     "Server.shutdown": "self, sockets=",
     "Server.handle_exit": "self, sig, frame",
     "Server.run": "self, sockets=",
+    "ServerProtocol.process_request": "self, request",
     "ServerProtocol.reject": "self, status, text",
     "ServerProtocol.recv_frame": "self, frame",
     "ServerProtocol.send_close": "self, code=, reason=",
@@ -385,18 +386,22 @@ async def test_what_is_no_http_is_refused_with_a_problem(serving, caplog):
 @pytest.mark.parametrize(
     ("line", "instead", "status"),
     [
-        ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8", 400),
+        ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8", 426),
+        ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13, 13", 426),
+        ("Sec-WebSocket-Version: 13", "X: y", 426),
         ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "X: y", 400),
         ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: short", 400),
     ],
 )
 async def test_a_handshake_that_is_none_is_refused_with_a_problem(serving, line, instead, status):
-    """What websockets finds wrong with it is the detail."""
+    """What websockets finds wrong with it is the detail; what could be a WebSocket is told how (RFC 6455, 4.4)."""
     transport = serving(never)
     asked = HANDSHAKE.format(path="/", headers="")
     assert line in asked
     transport.say(asked.replace(line, instead).encode())
-    refused_with(transport, status)
+    headers = refused_with(transport, status)
+    told = ("websocket", "13") if status == 426 else (None, None)
+    assert (headers.get("upgrade"), headers.get("sec-websocket-version")) == told
     assert transport.closed
 
 

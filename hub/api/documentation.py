@@ -69,7 +69,7 @@ STREAMS: dict[str, Any] = {
         ],
         "responses": {
             "101": {"description": "The connection is a WebSocket"},
-            "426": problem("The request does not ask for a WebSocket", 426),
+            "426": problem("The request does not ask for a WebSocket, or for another version of it", 426),
             **STREAM_PROBLEMS,
         },
     },
