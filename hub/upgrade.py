@@ -24,7 +24,7 @@ from websockets.typing import StatusLike
 from hub.api import problem
 from hub.errors import RATE_LIMITED
 from hub.ingress import TOO_LONG, Gone, answer
-from hub.lean import LeanWebSocket
+from hub.lean import CLOSE_SECONDS, LeanWebSocket
 from hub.pace import Pace
 from hub.protocol import WEBSOCKET_VERSION
 
@@ -73,6 +73,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.conn.__class__ = Conversation
+        self.close_timeout = CLOSE_SECONDS  # what a flood leaves behind takes up room until then
         self._unparsed = bytearray()
         self._received: bytearray | None = bytearray()
         self._heard = 0
@@ -173,6 +174,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.handshake_complete = True
         elif message["type"] == "websocket.send":
             self._received = None  # whoever speaks through ASGI stays there
+
+    def shutdown(self) -> None:
+        """Close; who is not let in yet is refused by the application: no edge tries elsewhere after a 500 (uvicorn)."""
+        if self.handshake_complete or not self.handshake_initiated:
+            super().shutdown()
 
     async def run_asgi(self) -> None:
         """Put `abort` and `detach` into the scope, then run (uvicorn)."""
