@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -22,11 +23,12 @@ from websockets.server import ServerProtocol
 from websockets.typing import StatusLike
 
 from hub.api import problem
-from hub.errors import RATE_LIMITED
+from hub.errors import DRAIN, RATE_LIMITED
 from hub.ingress import TOO_LONG, Gone, answer
 from hub.lean import CLOSE_SECONDS, LeanWebSocket
 from hub.pace import Pace
-from hub.protocol import WEBSOCKET_VERSION
+from hub.protocol import WEBSOCKET_VERSION, bye
+from hub.roster import RECONNECT_MS
 
 MAX_LAST_BYTES = 64 * 1024  # what a client may still be saying when it is closed
 PIECE_BYTES = 1024  # so many tiny frames that parsing them takes no time worth mentioning
@@ -176,9 +178,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._received = None  # whoever speaks through ASGI stays there
 
     def shutdown(self) -> None:
-        """Close; who is not let in yet is refused by the application: no edge tries elsewhere after a 500 (uvicorn)."""
-        if self.handshake_complete or not self.handshake_initiated:
+        """End what the drain has not: whoever has yet to say who they are, and handshakes under way (uvicorn).
+
+        The latter the application refuses with 503: uvicorn would say 500, after which no edge asks another node.
+        """
+        if self.close_sent or not self.handshake_initiated:
             super().shutdown()
+        elif self.handshake_complete:
+            self.conn.send_text(bye(DRAIN, random.randint(0, RECONNECT_MS)).json)  # noqa: S311 (spread)
+            self._fail(DRAIN.code, DRAIN.reason)
 
     async def run_asgi(self) -> None:
         """Put `abort` and `detach` into the scope, then run (uvicorn)."""
