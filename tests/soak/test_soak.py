@@ -20,7 +20,7 @@ CLIENTS = 1000
 PER_SECOND = 20
 EVERY_SECONDS = 5
 MEGABYTE = 1024 * 1024
-MOST_MEGABYTES_AN_HOUR = 6
+MOST_MEGABYTES_AN_HOUR = 6  # 350 bytes a reconnect, or 90 a publish
 MOST_MEGABYTES = 1  # what a short run cannot tell from chance
 
 
