@@ -13,7 +13,7 @@ WSTEST ?= wstest
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench chaos e2e autobahn pictures format lock clean python
+.PHONY: help install run test check bench chaos soak e2e autobahn pictures format lock clean python
 
 help:  ## list the tasks
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,10 @@ bench: python  ## measure
 chaos: python  ## kill everything while 300 deliveries go out; `make chaos CHAOS_SEED=7`
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
 	$(BIN)/python -m pytest -o addopts="-p no:valkey -ra" -s tests/chaos $(ARGS)
+
+soak: python  ## half an hour of churn: nothing grows, nothing is lost; `make soak SOAK_MINUTES=2`
+	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
+	$(BIN)/python -m pytest -o addopts="-p no:valkey -ra" -s tests/soak $(ARGS)
 
 e2e: python  ## run the browser tests; needs chromium, and Node for some
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock requirements/e2e.lock

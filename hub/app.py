@@ -47,10 +47,12 @@ from hub.gate import Gate
 from hub.hub import Hub
 from hub.metrics import Metrics
 from hub.middleware import EXPOSED, Cors, RequestContext
+from hub.protocol import WEBSOCKET_VERSION
 from hub.ratelimit import RateLimiter
 from hub.store import ApiKeys, Database
 from hub.web import CLIENT, STATIC
 
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": WEBSOCKET_VERSION}
 RESOURCES = (
     notifications,
     deliveries,
@@ -158,4 +160,4 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _upgrade(request: Request) -> Response:
-    raise HTTPException(426, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+    raise HTTPException(426, headers=UPGRADE)

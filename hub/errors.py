@@ -150,6 +150,12 @@ class Unavailable(HubError):
     code, status, title, close, temporary = "unavailable", 503, "Service unavailable", OVERLOADED, True
 
 
+class Draining(Unavailable):
+    """This node leaves; another one takes whoever comes."""
+
+    close = DRAIN
+
+
 class NodeFull(Unavailable):
     """This node takes no more connections; another one may."""
 

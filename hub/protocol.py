@@ -18,6 +18,7 @@ from hub.notification import Notification
 from hub.validation import refused
 
 SUBPROTOCOL = "hub.v1"
+WEBSOCKET_VERSION = "13"  # of RFC 6455
 VERSION = 1
 ResyncReason = Literal["epoch", "too_far", "slow"]
 

@@ -90,7 +90,8 @@ class Repairs:
         """Wait until a check is due or wanted, then check; to be called again and again."""
         seconds = self._settings.position_check_seconds * random.uniform(0.8, 1.1)  # noqa: S311 (jitter)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._check_now.wait(), seconds)
+            async with asyncio.timeout(seconds):  # Python 3.11's `wait_for` may swallow the cancellation of a stop
+                await self._check_now.wait()
         self._check_now.clear()
         try:
             await self.check_positions()

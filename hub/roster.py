@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from hub import protocol
 from hub.connection import Connection
-from hub.errors import DRAIN, LIFETIME, NO_PONG, TOKEN_EXPIRED, NodeFull, Unavailable
+from hub.errors import DRAIN, LIFETIME, NO_PONG, TOKEN_EXPIRED, Draining, NodeFull
 
 PONG_SECONDS = 7.0  # a dead peer is noticed within ping + pong, 35 s in all
 WARN_SECONDS = 60.0
@@ -42,7 +42,7 @@ class Roster:
     def check_room(self) -> None:
         """Raise `Unavailable` if nobody else can come in now."""
         if self.draining:
-            raise Unavailable("this node is draining", retry_after_seconds=0)
+            raise Draining("this node is draining", retry_after_seconds=0)
         if len(self._connections) + self._waiting >= self._max_connections:
             raise NodeFull("this node is full", retry_after_seconds=1)
 

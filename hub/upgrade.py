@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHeader, InvalidUpgrade
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request as HandshakeRequest
 from websockets.http11 import Response as HandshakeResponse
 from websockets.server import ServerProtocol
 from websockets.typing import StatusLike
 
 from hub.api import problem
-from hub.errors import RATE_LIMITED
+from hub.errors import DRAIN, RATE_LIMITED
 from hub.ingress import TOO_LONG, Gone, answer
-from hub.lean import LeanWebSocket
+from hub.lean import CLOSE_SECONDS, LeanWebSocket
 from hub.pace import Pace
+from hub.protocol import WEBSOCKET_VERSION, bye
+from hub.roster import RECONNECT_MS
 
 MAX_LAST_BYTES = 64 * 1024  # what a client may still be saying when it is closed
 PIECE_BYTES = 1024  # so many tiny frames that parsing them takes no time worth mentioning
@@ -35,10 +40,21 @@ log.setLevel(logging.WARNING)
 class Conversation(ServerProtocol):
     """What websockets knows of a connection, with refusals as problems; a message need not be whole before a close."""
 
+    def process_request(self, request: HandshakeRequest) -> Any:
+        """Check a handshake; one of another version may come again with ours (RFC 6455, 4.4; websockets)."""
+        try:
+            return super().process_request(request)
+        except InvalidHeader as error:
+            if error.name != "Sec-WebSocket-Version":
+                raise
+            raise InvalidUpgrade(error.name, error.value) from None
+
     def reject(self, status: StatusLike, text: str) -> HandshakeResponse:
         """Refuse a handshake (websockets, uvicorn)."""
-        response = problem.unread(int(status), text.strip())
+        response = problem.unread(int(status), text.partition("\n")[0])
         headers = Headers((name.decode(), value.decode()) for name, value in response.raw_headers)
+        if status == HTTPStatus.UPGRADE_REQUIRED:
+            headers["Sec-WebSocket-Version"] = WEBSOCKET_VERSION
         return HandshakeResponse(int(status), HTTPStatus(status).phrase, headers, bytes(response.body))
 
     def recv_frame(self, frame: Frame) -> None:
@@ -59,6 +75,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.conn.__class__ = Conversation
+        self.close_timeout = CLOSE_SECONDS  # what a flood leaves behind takes up room until then
         self._unparsed = bytearray()
         self._received: bytearray | None = bytearray()
         self._heard = 0
@@ -159,6 +176,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.handshake_complete = True
         elif message["type"] == "websocket.send":
             self._received = None  # whoever speaks through ASGI stays there
+
+    def shutdown(self) -> None:
+        """End what the drain has not: whoever has yet to say who they are, and handshakes under way (uvicorn).
+
+        The latter the application refuses with 503: uvicorn would say 500, after which no edge asks another node.
+        """
+        if self.close_sent or not self.handshake_initiated:
+            super().shutdown()
+        elif self.handshake_complete:
+            self.conn.send_text(bye(DRAIN, random.randint(0, RECONNECT_MS)).json)  # noqa: S311 (spread)
+            self._fail(DRAIN.code, DRAIN.reason)
 
     async def run_asgi(self) -> None:
         """Put `abort` and `detach` into the scope, then run (uvicorn)."""

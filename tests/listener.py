@@ -250,8 +250,8 @@ class Listener:
 
     async def until(self, happened: Any, timeout: float = 10) -> None:
         """Wait until something is true of this listener; checked after every frame."""
-        async with self._news:
-            await asyncio.wait_for(self._news.wait_for(happened), timeout)
+        async with asyncio.timeout(timeout), self._news:  # Python 3.11's `wait_for` may swallow a cancellation
+            await self._news.wait_for(happened)
 
     async def until_seq(self, seq: int, timeout: float = 10) -> None:
         """Wait until it has applied everything up to a seq."""
@@ -269,7 +269,8 @@ class Listener:
     async def until_closed(self, timeout: float = 10) -> int:
         """Wait for the end of the connection and return its close code (SSE: of the `bye`)."""
         assert self._reader is not None
-        await asyncio.wait_for(asyncio.shield(self._reader), timeout)
+        async with asyncio.timeout(timeout):
+            await asyncio.shield(self._reader)
         assert self.closed is not None
         return self.closed
 

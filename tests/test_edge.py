@@ -1,4 +1,4 @@
-"""The hub behind its edge: real Nginx, two real nodes, and both of them restarted while everybody is at work."""
+"""The hub behind its edge: real Nginx, three real nodes, and all of them restarted while everybody is at work."""
 
 import asyncio
 import contextlib
@@ -9,9 +9,12 @@ import time
 import httpx2
 import pytest
 
+from hub.server import GRACE_SECONDS
 from tests import edge
 from tests.follower import Follower
 from tests.hub_nodes import ORIGIN, TRANSPORTS, Cluster, new_user
+
+DRAIN_SECONDS = 2
 
 
 @pytest.fixture(scope="module", params=edge.BINARIES)
@@ -21,8 +24,8 @@ def binary(request):
 
 @pytest.fixture(scope="module")
 def nodes(services):
-    """Two nodes of this module alone, because it stops them."""
-    with Cluster(services.database_url, services.redis_url, drain_seconds="2") as running:
+    """Three nodes of this module alone, because it stops them."""
+    with Cluster(services.database_url, services.redis_url, nodes=3, drain_seconds=f"{DRAIN_SECONDS}") as running:
         yield running
 
 
@@ -98,8 +101,8 @@ async def assert_nothing_is_missing(followers, published):
         assert [frame for frame in follower.frames if frame["t"] == "resync"] == []
 
 
-async def test_both_nodes_serve_and_both_transports_hear(nodes, nginx, service):
-    """What is published through Nginx reaches a user's streams on both nodes, whichever way they listen."""
+async def test_all_nodes_serve_and_both_transports_hear(nodes, nginx, service):
+    """What is published through Nginx reaches a user's streams on every node, whichever way they listen."""
     user = new_user()
     titles = [f"{number}" for number in range(10)]
     async with following(nodes, nginx, [user]) as followers:
@@ -142,13 +145,13 @@ async def test_a_ticket_opens_a_stream_and_leaves_no_trace(nodes, nginx, service
 async def restart(node):
     """Stop a node as an orchestrator does, start it again, and go on as soon as it is ready."""
     node.signal(signal.SIGTERM)
-    assert await asyncio.to_thread(node.wait) == 0
+    assert await asyncio.to_thread(node.wait, DRAIN_SECONDS + GRACE_SECONDS + 1) == 0
     node.start()
     await asyncio.to_thread(node.wait_until_ready)
 
 
 async def test_a_rolling_restart_loses_nothing(nodes, nginx, service):
-    """Both nodes are restarted, one right after the other, while clients listen and a service publishes.
+    """Three nodes are restarted, one right after the other, while clients listen and a service publishes.
 
     Nothing is lost, doubled or out of order; every connection is closed with 4200 after a `bye`, never with 1006; no
     handshake is answered with a 5xx. A publish may be, rarely: one that is on its way when its node stops to listen is

@@ -29,6 +29,7 @@ from hub.api.problem import Problem
 from hub.ingress import HttpProtocol
 from hub.server import DrainingServer
 from hub.upgrade import Conversation, WebSocketProtocol
+from hub.wire import close_frame
 from tests.faults.raw import CLOSE, CONTINUATION, HANDSHAKE, PING, PONG, closing, frame
 
 UPGRADED = (
@@ -44,9 +45,9 @@ OVERRIDDEN = {  # our class, whose methods of these names must still override on
     WebSocketProtocol: (
         WebSocketsSansIOProtocol,
         "__init__ data_received handle_ping handle_pong handle_cont resume_writing send_receive_event_to_app receive"
-        " send run_asgi",
+        " send shutdown run_asgi",
     ),
-    Conversation: (websockets.server.ServerProtocol, "reject recv_frame"),
+    Conversation: (websockets.server.ServerProtocol, "process_request reject recv_frame"),
     DrainingServer: (uvicorn.Server, "startup on_tick shutdown handle_exit"),
 }
 SIGNATURES = {
@@ -70,6 +71,7 @@ SIGNATURES = {
     "WebSocketsSansIOProtocol.send_receive_event_to_app": "self",
     "WebSocketsSansIOProtocol.receive": "self",
     "WebSocketsSansIOProtocol.send": "self, message",
+    "WebSocketsSansIOProtocol.shutdown": "self",
     "WebSocketsSansIOProtocol.run_asgi": "self",
     "WebSocketsSansIOProtocol.stop_keepalive": "self",
     "Server.startup": "self, sockets=",
@@ -77,6 +79,7 @@ SIGNATURES = {
     "Server.shutdown": "self, sockets=",
     "Server.handle_exit": "self, sig, frame",
     "Server.run": "self, sockets=",
+    "ServerProtocol.process_request": "self, request",
     "ServerProtocol.reject": "self, status, text",
     "ServerProtocol.recv_frame": "self, frame",
     "ServerProtocol.send_close": "self, code=, reason=",
@@ -387,19 +390,56 @@ async def test_what_is_no_http_is_refused_with_a_problem(serving, caplog):
 @pytest.mark.parametrize(
     ("line", "instead", "status"),
     [
-        ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8", 400),
+        ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8", 426),
+        ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13, 13", 426),
+        ("Sec-WebSocket-Version: 13", "X: y", 426),
         ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "X: y", 400),
         ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: short", 400),
     ],
 )
 async def test_a_handshake_that_is_none_is_refused_with_a_problem(serving, line, instead, status):
-    """What websockets finds wrong with it is the detail."""
+    """What websockets finds wrong with it is the detail; what could be a WebSocket is told how (RFC 6455, 4.4)."""
     transport = serving(never)
     asked = HANDSHAKE.format(path="/", headers="")
     assert line in asked
     transport.say(asked.replace(line, instead).encode())
-    refused_with(transport, status)
+    headers = refused_with(transport, status)
+    told = ("websocket", "13") if status == 426 else (None, None)
+    assert (headers.get("upgrade"), headers.get("sec-websocket-version")) == told
     assert transport.closed
+
+
+async def test_a_handshake_under_way_is_refused_by_the_application(serving):
+    """A server that stops does not answer 500 for it: the 503 of a draining node makes the edge ask another one."""
+    stopping = asyncio.Event()
+
+    async def app(scope, receive, send):
+        await stopping.wait()
+        await send({"type": "websocket.http.response.start", "status": 503, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"draining"})
+
+    transport = serving(app)
+    transport.say(HANDSHAKE.format(path="/", headers="").encode())
+    transport.protocol.shutdown()
+    assert not transport.written
+    stopping.set()
+    await ended(serving)
+    assert transport.written.startswith(b"HTTP/1.1 503 ")
+    assert transport.closed
+
+
+async def test_whoever_is_told_to_leave_and_stays_is_cut_off(serving, monkeypatch):
+    """A close frame that is not answered is not waited for as long as uvicorn would."""
+    monkeypatch.setattr(upgrade, "CLOSE_SECONDS", 0.02)
+
+    async def app(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 4308})
+
+    transport = serving(app)
+    transport.say(HANDSHAKE.format(path="/", headers="").encode())
+    await asyncio.wait_for(transport.lost.wait(), 5)
+    assert transport.written.endswith(close_frame(4308, ""))
 
 
 @pytest.mark.parametrize("before", [0, 1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import orjson
@@ -11,11 +10,11 @@ from starlette.responses import Response
 
 from hub.api.operation import Call, Resource
 from hub.category import CategorySaid, words
-from hub.errors import FieldError, Invalid, NotFound
+from hub.errors import NotFound
+from hub.publication import Category
 from hub.store.preferences import Registered
 
-resource = Resource("Categories")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
+resource = Resource("Categories", category=Category)
 
 
 class CategoryShown(BaseModel):
@@ -33,7 +32,7 @@ class CategoryShown(BaseModel):
 @resource.operation("PUT", "/v1/categories/{category}", access="admin", body=CategorySaid, answers={200: CategoryShown})
 async def put(call: Call) -> Response:
     """Register a category, or change it as a whole."""
-    name, said = _name(call), call.body
+    name, said = call.path.category, call.body
     category = Registered(
         name,
         said.title or words(name),
@@ -52,7 +51,7 @@ async def put(call: Call) -> Response:
 )
 async def show(call: Call) -> Response:
     """Show a registered category."""
-    found = await call.hub.preferences.category(call.service.tenant, _name(call))
+    found = await call.hub.preferences.category(call.service.tenant, call.path.category)
     if found is None:
         raise NotFound("this category is not registered")
     return call.answer(_shown(found))
@@ -61,17 +60,9 @@ async def show(call: Call) -> Response:
 @resource.operation("DELETE", "/v1/categories/{category}", access="admin", answers={204: None}, errors=(NotFound,))
 async def remove(call: Call) -> Response:
     """Forget a category: its notifications stay, and what users chose of it."""
-    if not await call.hub.preferences.unregister(call.service.tenant, _name(call)):
+    if not await call.hub.preferences.unregister(call.service.tenant, call.path.category):
         raise NotFound("this category is not registered")
     return call.answer(status=204)
-
-
-def _name(call: Call) -> str:
-    name: str = call.request.path_params["category"]
-    if not _NAME.fullmatch(name):
-        detail = "must be the name of a category: letters, digits, `_`, `.`, `:` and `-`, at most 100"
-        raise Invalid(detail, errors=[FieldError("#/path/category", detail)])
-    return name
 
 
 def _by_channel(said: BaseModel | None) -> bytes | None:

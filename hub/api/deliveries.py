@@ -1,4 +1,4 @@
-"""What leaves the building, as services see it: a publication's deliveries, and the dead ones.
+"""What leaves the building, as services see it: a delivery, and the list of the dead ones.
 
 What is dead or failed waits for an operator: replayed, it starts over under a new idempotency key; discarded, it ends.
 """
@@ -13,12 +13,12 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from delivery.case import delivery_name
-from hub.api.notifications import find
+from hub.api.named import DeliveryId
 from hub.api.operation import Call, Resource
 from hub.errors import Conflict, FieldError, Invalid, NotFound
 from hub.notification import notification_name, parse_name
 
-resource = Resource("Deliveries")
+resource = Resource("Deliveries", id=DeliveryId)
 TIMES = ("started_at", "finished_at")
 
 
@@ -48,12 +48,6 @@ class Delivery(BaseModel):
     attempts: list[Attempt]
 
 
-class DeliveriesListed(BaseModel):
-    """Every delivery of a publication; in-app is none."""
-
-    items: list[Delivery]
-
-
 class DeadListed(BaseModel):
     """A page of the dead letters, newest first."""
 
@@ -69,17 +63,6 @@ class DeadQuery(BaseModel):
     state: Literal["dead", "failed"] = "dead"
     limit: Annotated[int, Field(ge=1, le=100)] = 50
     cursor: Annotated[str, Field(max_length=100)] | None = None
-
-
-@resource.operation(
-    "GET", "/v1/notifications/{id}/deliveries", access="publish", answers={200: DeliveriesListed}, errors=(NotFound,)
-)
-async def show(call: Call) -> Response:
-    """List the deliveries of a publication, or of one recipient's notification, with their attempts."""
-    found = await find(call)
-    ids = [receipt.id for receipt in found.receipts]
-    rows = await call.hub.deliveries.of_publication(call.service.tenant, found.id, ids)
-    return call.answer({"items": [delivery_json(row) for row in rows]})
 
 
 @resource.operation(
@@ -120,8 +103,7 @@ def _cursor(text: str) -> Any:
 )
 async def replay(call: Call) -> Response:
     """Try a dead or failed delivery again, under a new idempotency key."""
-    _, id = parse_name(call.request.path_params["id"], "dlv")
-    return await _decided(call, id, done=await call.hub.deliveries.replay(call.service.tenant, id))
+    return await _decided(call, done=await call.hub.deliveries.replay(call.service.tenant, call.path.id))
 
 
 @resource.operation(
@@ -133,12 +115,11 @@ async def replay(call: Call) -> Response:
 )
 async def discard(call: Call) -> Response:
     """End a dead or failed delivery for good."""
-    _, id = parse_name(call.request.path_params["id"], "dlv")
-    return await _decided(call, id, done=await call.hub.deliveries.discard(call.service.tenant, id))
+    return await _decided(call, done=await call.hub.deliveries.discard(call.service.tenant, call.path.id))
 
 
-async def _decided(call: Call, id: Any, *, done: bool) -> Response:
-    row = await call.hub.deliveries.find(call.service.tenant, id)
+async def _decided(call: Call, *, done: bool) -> Response:
+    row = await call.hub.deliveries.find(call.service.tenant, call.path.id)
     if row is None:
         raise NotFound("there is no such delivery")
     if not done:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from hub.api.named import DeviceToken
 from hub.api.operation import USER, Call, Resource
 from hub.api.users import user_of
-from hub.errors import FieldError, Invalid, NotFound
+from hub.errors import NotFound
 from hub.identity import UserKey
-from hub.publication import Request
+from hub.publication import Request, UserId
 from hub.store.contacts import Device
 
-resource = Resource("Devices")
-_TOKEN = re.compile(r"[\x21-\x7e]{1,1000}")
+resource = Resource("Devices", id=UserId, token=DeviceToken)
 
 
 class DeviceSaid(Request):
@@ -36,30 +35,22 @@ class DeviceShown(BaseModel):
 
 
 async def _put(call: Call, key: UserKey) -> Response:
-    device = Device(_token(call), call.body.platform, call.body.kind)
+    device = Device(call.path.token, call.body.platform, call.body.kind)
     await call.hub.contacts.put_device(key, device)
     return call.answer(device._asdict())
 
 
 async def _show(call: Call, key: UserKey) -> Response:
-    device = await call.hub.contacts.find_device(key, _token(call))
+    device = await call.hub.contacts.find_device(key, call.path.token)
     if device is None:
         raise NotFound("there is no such device")
     return call.answer(device._asdict())
 
 
 async def _remove(call: Call, key: UserKey) -> Response:
-    if not await call.hub.contacts.remove_device(key, _token(call)):
+    if not await call.hub.contacts.remove_device(key, call.path.token):
         raise NotFound("there is no such device")
     return call.answer(status=204)
-
-
-def _token(call: Call) -> str:
-    token: str = call.request.path_params["token"]
-    if not _TOKEN.fullmatch(token):
-        detail = "must be a token: 1 to 1,000 printable ASCII characters without a space"
-        raise Invalid(detail, errors=[FieldError("#/path/token", detail)])
-    return token
 
 
 def _declare(method: str, summary: str, act: Callable[[Call, UserKey], Awaitable[Response]], **declared: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -70,7 +69,7 @@ STREAMS: dict[str, Any] = {
         ],
         "responses": {
             "101": {"description": "The connection is a WebSocket"},
-            "426": problem("The request does not ask for a WebSocket", 426),
+            "426": problem("The request does not ask for a WebSocket, or for another version of it", 426),
             **STREAM_PROBLEMS,
         },
     },
@@ -142,9 +141,9 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    named = {} if operation.parameters is None else operation.parameters.model_json_schema()["properties"]
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"\{(\w+)\}", operation.path)
+        {"name": name, "in": "path", "required": True, "schema": schema} for name, schema in named.items()
     ]
     parameters += [
         {"name": name, "in": "header", "schema": {"type": "string"}, "description": description}

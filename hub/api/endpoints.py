@@ -10,20 +10,19 @@ from __future__ import annotations
 import secrets
 from base64 import b64encode
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from delivery.destination import check
+from hub.api.named import id_of
 from hub.api.operation import Call, Resource
 from hub.errors import Conflict, FieldError, Invalid, NotFound
-from hub.notification import parse_name
 from hub.publication import Request
 from hub.store.endpoints import MOST, Endpoints, Listener
 
-resource = Resource("Webhooks")
 PREFIX = "whe"
+resource = Resource("Webhooks", id=id_of(PREFIX))
 SECRET_BYTES = 32
 Event = Literal["delivered", "failed", "read"]
 
@@ -93,7 +92,7 @@ async def show_all(call: Call) -> Response:
 )
 async def show(call: Call) -> Response:
     """Show an endpoint."""
-    found = await _endpoints(call).find(call.service.tenant, _id(call))
+    found = await _endpoints(call).find(call.service.tenant, call.path.id)
     if found is None:
         raise _missing()
     return call.answer(_shown(found))
@@ -102,17 +101,13 @@ async def show(call: Call) -> Response:
 @resource.operation("DELETE", "/v1/webhook-endpoints/{id}", access="admin", answers={204: None}, errors=(NotFound,))
 async def remove(call: Call) -> Response:
     """Delete an endpoint: it is told nothing more, not even what waits."""
-    if not await _endpoints(call).delete(call.service.tenant, _id(call)):
+    if not await _endpoints(call).delete(call.service.tenant, call.path.id):
         raise _missing()
     return call.answer(status=204)
 
 
 def _endpoints(call: Call) -> Endpoints:
     return Endpoints(call.state.database)
-
-
-def _id(call: Call) -> UUID:
-    return parse_name(call.request.path_params["id"], PREFIX)[1]
 
 
 def _missing() -> NotFound:

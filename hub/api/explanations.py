@@ -1,4 +1,4 @@
-"""Why and when, for services: what decided over each delivery, and everything that has happened to a publication."""
+"""What became of a publication, for services: its deliveries, what decided over each, and everything that happened."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ from pydantic import AwareDatetime, BaseModel
 from starlette.responses import Response
 
 from delivery.case import delivery_name
+from hub.api.deliveries import Delivery, delivery_json
+from hub.api.named import PublishedId
 from hub.api.notifications import find
 from hub.api.operation import Call, Resource
 from hub.api.verdict import UNDECIDED, Verdict, verdict
 from hub.errors import NotFound
-from hub.notification import notification_name, parse_name, publication_name
+from hub.notification import notification_name, publication_name
 
-resource = Resource("Deliveries")
+resource = Resource("Deliveries", id=PublishedId)
+
+
+class DeliveriesListed(BaseModel):
+    """Every delivery of a publication; in-app is none."""
+
+    items: list[Delivery]
 
 
 class Explained(Verdict):
@@ -53,6 +61,17 @@ class Timeline(BaseModel):
 
 
 @resource.operation(
+    "GET", "/v1/notifications/{id}/deliveries", access="publish", answers={200: DeliveriesListed}, errors=(NotFound,)
+)
+async def show(call: Call) -> Response:
+    """List the deliveries of a publication, or of one recipient's notification, with their attempts."""
+    found = await find(call)
+    ids = [receipt.id for receipt in found.receipts]
+    rows = await call.hub.deliveries.of_publication(call.service.tenant, found.id, ids)
+    return call.answer({"items": [delivery_json(row) for row in rows]})
+
+
+@resource.operation(
     "GET", "/v1/notifications/{id}/explain", access="publish", answers={200: Explanation}, errors=(NotFound,)
 )
 async def explain(call: Call) -> Response:
@@ -82,5 +101,5 @@ def explained(row: Any) -> dict[str, Any]:
 
 
 def _narrowed(call: Call) -> Any:
-    kind, id = parse_name(call.request.path_params["id"], "pub", "ntf")
+    kind, id = call.path.id
     return id if kind == "ntf" else None

@@ -10,14 +10,15 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
+from hub.api.named import NotificationId
 from hub.api.operation import USER, Call, Handler, Resource
 from hub.errors import FieldError, Invalid, NotFound, Unavailable
-from hub.notification import Change, parse_name
+from hub.notification import Change
 from hub.protocol import Counts
 from hub.publication import Category, Future, Request, Tagged
 from hub.store.listing import Filter
 
-resource = Resource("Inbox")
+resource = Resource("Inbox", id=NotificationId)
 
 
 class Item(BaseModel):
@@ -172,8 +173,7 @@ def _etag(counts: Counts) -> str:
 
 def _changing(change: Change) -> Handler:
     async def handle(call: Call) -> Response:
-        _, id = parse_name(call.request.path_params["id"], "ntf")
-        return _changed(call, await call.hub.change(call.key, [id], change))
+        return _changed(call, await call.hub.change(call.key, [call.path.id], change))
 
     return handle
 
@@ -202,15 +202,13 @@ for _verb, _change, _summary in (
 )
 async def snooze(call: Call) -> Response:
     """Put a notification off; it comes back as unread, live."""
-    _, id = parse_name(call.request.path_params["id"], "ntf")
-    return _changed(call, await call.hub.change(call.key, [id], "snoozed", call.body.until))
+    return _changed(call, await call.hub.change(call.key, [call.path.id], "snoozed", call.body.until))
 
 
 @resource.operation("DELETE", "/v1/inbox/{id}", access=USER, answers={200: Changed}, errors=(NotFound, Unavailable))
 async def delete(call: Call) -> Response:
     """Delete a notification; repeating it is a 404."""
-    _, id = parse_name(call.request.path_params["id"], "ntf")
-    return _changed(call, await call.hub.change(call.key, [id], "deleted"))
+    return _changed(call, await call.hub.change(call.key, [call.path.id], "deleted"))
 
 
 @resource.operation(

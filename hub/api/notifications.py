@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from hub.api.named import PublishedId
 from hub.api.operation import Call, Resource
 from hub.api.problem import Problem, problem
 from hub.api.verdict import Rehearsed, rehearsed
@@ -27,12 +28,12 @@ from hub.errors import (
     TooLarge,
     Unavailable,
 )
-from hub.notification import notification_name, parse_name, publication_name
+from hub.notification import notification_name, publication_name
 from hub.publication import Batch, Publish, Request
 from hub.store.publications import Outcome, Publication, Receipt, Status
 from hub.validation import parse_json
 
-resource = Resource("Publishing")
+resource = Resource("Publishing", id=PublishedId)
 IDEMPOTENCY_KEY = {"Idempotency-Key": "quoted or bare, 1 to 255 characters; remembered for at least 24 hours"}
 REPLAYED = {"Idempotent-Replayed": "true, if this answer was given before"}
 _PUBLISH: TypeAdapter[Publish] = TypeAdapter(Publish)
@@ -200,7 +201,7 @@ async def recall(call: Call) -> Response:
 
 async def find(call: Call) -> Outcome:
     """Find the publication a service's path names, narrowed to one recipient by an `ntf_…`; raise `NotFound`."""
-    kind, id = parse_name(call.request.path_params["id"], "pub", "ntf")
+    kind, id = call.path.id
     found = await call.hub.publications.find(call.service.tenant, kind, id)
     if found is None:
         raise NotFound(f"there is no {call.request.path_params['id']!r}")

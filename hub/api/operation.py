@@ -1,20 +1,21 @@
 """What an HTTP operation is, and the one path every request takes through it.
 
 An operation is declared once, with its models; the same declaration authenticates, validates and documents it. In
-order: credentials (401), their kind and scope (403), the rate (429), then media type, size, JSON and fields of the body
-(415, 413, 400, 422), then the handler. Rejected: a framework on top of Starlette; this is all of it that is needed.
+order: credentials (401), their kind and scope (403), the rate (429), what the path names (404, 422), the query (422),
+then media type, size, JSON and fields of the body (415, 413, 400, 422), then the handler. Rejected: a framework on top
+of Starlette; this is all of it that is needed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
 import orjson
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -55,6 +56,7 @@ class Call:
     request: Request
     state: State
     principal: Principal | None = None
+    path: Any = None  # what it names
     body: Any = None
     raw: bytes = b""
     query: Any = None
@@ -120,6 +122,7 @@ class Operation:
     body: Any = None
     documented: Any = None  # what the document says instead of `body`
     query: type[BaseModel] = NoQuery
+    parameters: type[BaseModel] | None = None  # of the path
     answers: dict[int, type[BaseModel] | None] = field(default_factory=dict)
     errors: Sequence[type[HubError]] = ()
     request_headers: dict[str, str] = field(default_factory=dict)
@@ -141,6 +144,8 @@ class Operation:
         """Take a request through: authenticate, validate, handle."""
         call = Call(request, request.scope["state"]["state"])
         await self._authenticate(call)
+        if self.parameters is not None:
+            call.path = _validated(self.parameters, request.path_params, "path")
         if request.scope["query_string"] and (self.access != ANYBODY or self.query is not NoQuery):
             call.query = read_query(self.query, request)
         else:
@@ -176,11 +181,12 @@ class Operation:
 
 
 class Resource:
-    """The operations of one resource, in the order in which they are declared."""
+    """The operations of one resource, in the order in which they are declared; its types for what paths name."""
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, **parameters: Any) -> None:
         self.tag = tag
         self.operations: list[Operation] = []
+        self._parameters = parameters
 
     def operation(self, method: str, path: str, **declared: Any) -> Callable[[Handler], Handler]:
         """Declare the function below as the handler of a method on a path."""
@@ -188,11 +194,16 @@ class Resource:
         def declare(handler: Handler) -> Handler:
             summary = (handler.__doc__ or "").strip().partition("\n")[0]
             name = f"{method.lower()}_{re.sub(r'[^a-z]+', '_', path.removeprefix('/v1')).strip('_')}"
+            declared["parameters"] = self._named(path)
             operation = Operation(method, path, handler, tag=self.tag, name=name, summary=summary, **declared)
             self.operations.append(operation)
             return handler
 
         return declare
+
+    def _named(self, path: str) -> type[BaseModel] | None:
+        types: dict[str, Any] = {name: (self._parameters[name], ...) for name in re.findall(r"\{(\w+)\}", path)}
+        return create_model("Parameters", **types) if types else None
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -224,8 +235,12 @@ def read_query(model: type[BaseModel], request: Request) -> BaseModel:
     if doubled:
         problems = [FieldError(pointer(["query", name]), "is given more than once") for name in sorted(doubled)]
         raise Invalid(problems[0].detail, errors=problems)
+    return _validated(model, dict(pairs), "query")
+
+
+def _validated(model: type[BaseModel], given: Mapping[str, str], where: str) -> BaseModel:
     try:
-        return model.model_validate(dict(pairs))
+        return model.model_validate(given)
     except ValidationError as invalid:
-        found = [FieldError("#/query" + problem.pointer[1:], problem.detail) for problem in field_errors(invalid)]
+        found = [FieldError(f"#/{where}" + problem.pointer[1:], problem.detail) for problem in field_errors(invalid)]
         raise Invalid("; ".join(f"{p.pointer}: {p.detail}" for p in found[:3]), errors=found) from None

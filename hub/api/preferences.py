@@ -17,10 +17,11 @@ from hub.api.users import user_of
 from hub.category import PreferencesSaid
 from hub.errors import FieldError, Invalid
 from hub.identity import UserKey
+from hub.publication import UserId
 from hub.store.preferences import Chosen, Quiet, Registered
 from hub.validation import pointer
 
-resource = Resource("Preferences")
+resource = Resource("Preferences", id=UserId)
 
 
 class CellShown(BaseModel):
@@ -40,9 +41,13 @@ class QuietHoursShown(BaseModel):
 
 
 class PreferencesShown(BaseModel):
-    """The resolved grid: every registered category, what the user chose of others, and `*` for all the rest."""
+    """The resolved grid: every registered category, what the user chose of others, and `*` for all the rest.
+
+    `titles` are those of the registered ones; what the others are called is left to whoever shows them.
+    """
 
     categories: dict[str, dict[str, CellShown]]
+    titles: dict[str, str]
     quiet_hours: QuietHoursShown | None
 
 
@@ -79,7 +84,8 @@ def _grid(registered: list[Registered], chosen: Chosen) -> dict[str, Any]:
     rows = {name: _row(_category(name, known.get(name)), chosen.choices) for name in names}
     quiet = chosen.quiet
     zone = quiet and (quiet.timezone or chosen.timezone or "UTC")
-    return {"categories": rows, "quiet_hours": quiet and quiet._asdict() | {"timezone": zone}}
+    titles = {category.name: category.title for category in registered}
+    return {"categories": rows, "titles": titles, "quiet_hours": quiet and quiet._asdict() | {"timezone": zone}}
 
 
 def _row(category: Category, choices: Choices) -> dict[str, Any]:

@@ -27,7 +27,10 @@ RATE = {
 PROBLEM_HEADERS = {
     401: {"WWW-Authenticate": _header("how to authenticate")},
     409: {"Retry-After": _header("seconds after which what is in flight may be over", type="integer", required=False)},
-    426: {"Upgrade": _header("the protocol to change to")},
+    426: {
+        "Upgrade": _header("the protocol to change to"),
+        "Sec-WebSocket-Version": _header("the version of it that is known here"),
+    },
     429: {**RATE, "Retry-After": _header("seconds until there is room again", type="integer")},
     503: {"Retry-After": _header("seconds after which to try again", type="integer", required=False)},
 }

@@ -7,24 +7,19 @@ engine comes in with the first template that is shown to a node.
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from delivery.store.templates import Place, Saved, Words
 from hub.api.operation import Call, Resource
+from hub.contact import Locale
 from hub.errors import FieldError, Invalid, NotFound
-from hub.publication import DataObject, Request, Text
+from hub.publication import Category, DataObject, Request, Text
 
-resource = Resource("Templates")
+resource = Resource("Templates", category=Category, channel=Literal["email", "sms", "push"], locale=Locale)
 PATH = "/v1/templates/{category}/{channel}/{locale}"
-RULES = {
-    "category": (r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}", "must be a category such as order.shipped"),
-    "channel": ("email|sms|push", "must be email, sms or push"),
-    "locale": (r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", "must be a language such as en or pt-BR"),
-}
 
 
 class Template(Request):
@@ -119,15 +114,8 @@ async def _find(call: Call, place: Place, version: int | None = None) -> Saved:
 
 
 def _place(call: Call) -> Place:
-    given = {name: call.request.path_params[name] for name in RULES}
-    errors = [
-        FieldError(f"#/path/{name}", rule)
-        for name, (pattern, rule) in RULES.items()
-        if not re.fullmatch(pattern, given[name], re.ASCII)
-    ]
-    if errors:
-        raise Invalid("; ".join(f"{name}: {rule}" for name, rule in errors), errors=errors)
-    return Place(call.service.tenant, **given)
+    named = call.path
+    return Place(call.service.tenant, named.category, named.channel, named.locale)
 
 
 def _words(place: Place, said: Template, within: str = "#") -> Words:

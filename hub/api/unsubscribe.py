@@ -15,13 +15,14 @@ from starlette.responses import Response
 from delivery import unsubscribe
 from delivery.store.subscriptions import Subscriptions
 from delivery.unsubscribe import Subscription
+from hub.api.named import Signed
 from hub.api.operation import ANYBODY, Call, Resource
 from hub.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-resource = Resource("Webhooks")
+resource = Resource("Webhooks", token=Signed)
 PAGE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -53,7 +54,7 @@ async def end(call: Call) -> Response:
 
 async def _subscription(call: Call) -> Subscription:
     key = await Subscriptions(call.state.database).key()
-    subscription = unsubscribe.read(call.request.path_params["token"], key)
+    subscription = unsubscribe.read(call.path.token, key)
     if subscription is None:
         raise NotFound("this link is not one of ours, or not complete")
     return subscription

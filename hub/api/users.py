@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from hub.api.operation import Call, Resource
 from hub.contact import Contact
-from hub.errors import FieldError, Invalid, NotFound, Unavailable
-from hub.identity import UserKey, is_user_id
+from hub.errors import Invalid, NotFound, Unavailable
+from hub.identity import UserKey
+from hub.publication import UserId
 from hub.store.contacts import Reach
 
-resource = Resource("Users")
+resource = Resource("Users", id=UserId)
 
 
 class Presence(BaseModel):
@@ -73,9 +74,5 @@ async def disconnect(call: Call) -> Response:
 
 
 def user_of(call: Call) -> UserKey:
-    """Read whom a service's path names; raise `Invalid`."""
-    user = call.request.path_params["id"]
-    if not is_user_id(user):
-        detail = "must be a user id: 1 to 255 characters, none of them a control character"
-        raise Invalid(detail, errors=[FieldError("#/path/id", detail)])
-    return UserKey(call.service.tenant, user)
+    """Say whom a service's path names."""
+    return UserKey(call.service.tenant, call.path.id)

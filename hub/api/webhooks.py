@@ -18,10 +18,11 @@ from starlette.responses import Response
 
 from delivery.callback import Report, of_resend, of_twilio
 from delivery.store.receipts import Receipts
+from hub.api.named import Signed
 from hub.api.operation import ANYBODY, Call, Resource, read_body
 from hub.errors import Malformed, TooLarge, Unauthorized, Unavailable
 
-resource = Resource("Webhooks")
+resource = Resource("Webhooks", delivery_id=Signed)
 LATER_ATTEMPT = 60
 """A phone that was off is tried once more, after so many times the first backoff."""
 SVIX = {
@@ -63,7 +64,7 @@ async def hear_resend(call: Call) -> Response:
 )
 async def hear_twilio(call: Call) -> Response:
     """Take a message's status from Twilio, as a form."""
-    settings, delivery_id = call.state.settings, call.request.path_params["delivery_id"]
+    settings, delivery_id = call.state.settings, call.path.delivery_id
     body = await read_body(call.request, settings.max_body_bytes)
     form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
     # Twilio signs the address it was given; the one this request came by depends on proxies.

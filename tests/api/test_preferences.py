@@ -78,11 +78,12 @@ async def test_the_grid_says_what_holds_and_why(api, tenant):
     """Inherited from the category, from the user's `*`, chosen, locked: each cell names what decided."""
     name, service = tenant
     await service.put("/v1/categories/news", json={"channels": ["in_app", "email"]})
-    await service.put("/v1/categories/security", json={"mandatory": True})
+    await service.put("/v1/categories/security", json={"mandatory": True, "title": "Signing in"})
     async with api.user(new_user(), tenant=name) as user:
         before = (await user.get("/v1/preferences")).json()
         assert before["quiet_hours"] is None
         assert before["categories"].keys() == {"*", "news", "security"}
+        assert before["titles"] == {"news": "News", "security": "Signing in"}
         assert before["categories"]["news"] == {
             "in_app": cell(True, "inbox", locked=True),
             "email": cell(True, "category"),
@@ -98,6 +99,7 @@ async def test_the_grid_says_what_holds_and_why(api, tenant):
         assert (grid["news"]["sms"], grid["news"]["email"]) == (cell(True, "user:*"), cell(False, "user:*"))
         assert (grid["news"]["push"], grid["other"]["email"]) == (cell(True, "user"), cell(True, "user"))
         assert grid["security"] == before["categories"]["security"]
+        assert changed.json()["titles"] == before["titles"], "what is not registered has none"
         assert (await user.get("/v1/preferences")).json() == changed.json()
 
 

@@ -156,6 +156,7 @@ async def test_a_stream_is_for_get_and_a_socket_is_for_an_upgrade(cluster):
         assert (await api.post("/v1/stream")).status_code == 405
         plain = await api.get("/v1/ws")
     assert (plain.status_code, plain.headers["upgrade"]) == (426, "websocket")
+    assert plain.headers["sec-websocket-version"] == "13"
 
 
 def test_a_way_in_has_no_credentials_by_itself():

@@ -75,8 +75,9 @@ LONG = {
         "/v1/ws",
         [*UPGRADE[:2], ("Sec-WebSocket-Version", "12"), UPGRADE[3]],
         "1.1",
-        "400",
+        "426",
     ),
+    "no version of WebSocket": ("/v1/ws", [*UPGRADE[:2], UPGRADE[3]], "1.1", "426"),
     "a key that is none": ("/v1/ws", [*UPGRADE[:3], ("Sec-WebSocket-Key", "c2hvcnQ=")], "1.1", "400"),
     "a foreign page": ("/v1/ws", [*UPGRADE, ("Origin", "https://evil.example")], "1.1", "403"),
     "a body": ("/v1/stream", [("Content-Length", "0")], "1.1", "200"),
@@ -89,7 +90,10 @@ async def test_whoever_is_not_for_the_short_way_goes_the_long_one(cluster, beare
     path, headers, version, status = LONG[way]
     if "ticket" in path:
         bearer = ("X-Nothing", "1")
-    assert (await head_of(cluster, path, [bearer, *headers], version=version))[0].split()[1] == status
+    line, answered = await head_of(cluster, path, [bearer, *headers], version=version)
+    assert line.split()[1] == status
+    if status == "426":
+        assert (answered["upgrade"], answered["sec-websocket-version"]) == ("websocket", "13")
 
 
 def test_what_is_said_twice_is_for_the_long_way():

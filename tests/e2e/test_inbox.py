@@ -204,17 +204,20 @@ PREFERENCES = {
 
 
 async def test_preferences(visitor, cluster):
-    """The grid shows what holds, locks included; a switch is kept as it is flipped; so are quiet hours."""
+    """The grid shows what holds, by its title, locks included; a switch is kept as it is flipped; so are quiet hours."""
     user = new_user("alice")
-    async with cluster.service() as service:
-        for category, mandatory in {"security.login": True, "order.shipped": False}.items():
-            said = {"title": category, "channels": ["email", "push"], "mandatory": mandatory}
+    async with cluster.service() as service, cluster.user(user) as client:
+        for category, title, mandatory in [("security.login", "Signing in", True), ("order.shipped", None, False)]:
+            said = {"title": title, "channels": ["email", "push"], "mandatory": mandatory}
             assert (await service.put(f"/v1/categories/{category}", json=said)).is_success
+        chosen = {"categories": {"never.registered": {"push": False}}}
+        assert (await client.patch("/v1/preferences", json=chosen)).is_success
     tab = await visitor.visit(user)
     await tab.open()
     await tab.button("Preferences").click()
     await expect(tab.page.get_by_role("heading", name="Preferences")).to_be_focused()
-    await expect(tab.page.get_by_role("img", name="Security login: E-mail, always on")).to_be_visible()
+    await expect(tab.page.get_by_role("img", name="Signing in: E-mail, always on")).to_be_visible()
+    await expect(tab.page.get_by_role("switch", name="Never registered: Push")).not_to_be_checked()
     push = tab.page.get_by_role("switch", name="Order shipped: Push")
     await expect(push).to_be_checked()
     await push.click()

@@ -12,6 +12,7 @@ import httpx2
 from tests.faults import vitals
 from tests.faults.commits import commit_silently
 from tests.faults.invariants import Crowd
+from tests.faults.raw import Raw, frame
 from tests.hub_nodes import new_user
 
 DIES_BEFORE_TELLING = """
@@ -58,10 +59,10 @@ async def test_silence_is_not_taken_for_peace(start):
 
 
 async def test_everybody_on_a_killed_node_comes_back_on_the_other(start):
-    """A node with 300 clients is killed; all resume at once on the other, with nothing missing and nothing twice."""
+    """A node with 1,000 clients is killed; all resume at once on the other, with nothing missing and nothing twice."""
     async with start(count=2) as cluster, Crowd(cluster) as crowd:
-        users = [new_user() for _ in range(100)]
-        lost = [*await crowd.join(users * 2), *await crowd.join(users, transport="sse")]
+        users = [new_user() for _ in range(250)]
+        lost = [*await crowd.join(users * 2), *await crowd.join(users * 2, transport="sse")]
         async with crowd.chattering(users, per_second=60, nodes=[1]):
             await asyncio.sleep(0.5)
             cluster.nodes[0].kill()
@@ -72,11 +73,11 @@ async def test_everybody_on_a_killed_node_comes_back_on_the_other(start):
                 gone = [listener for listener in lost if listener.transport == transport]
                 await crowd.join([one.user for one in gone], node=1, transport=transport, resuming=gone)
             took = time.monotonic() - begun
-        print(f"300 clients resumed in {took:.1f} s")
+        print(f"{len(lost)} clients resumed in {took:.1f} s")
         assert took < 20
         await crowd.settle(3)
         assert not crowd.refused
-        assert all(listener.of("resumed") for listener in crowd.listeners[300:])
+        assert all(listener.of("resumed") for listener in crowd.listeners[len(lost) :])
         await crowd.check()
         cluster.nodes[0].start()
         cluster.nodes[0].wait_until_ready()
@@ -136,6 +137,23 @@ async def test_a_node_that_is_asked_to_leave_hands_everybody_over(start):
         assert all(isinstance(error, httpx2.TransportError) for error in crowd.refused), crowd.refused
         await crowd.settle(2)
         await crowd.check()
+        cluster.nodes[0].start()
+        cluster.nodes[0].wait_until_ready()
+
+
+async def test_who_has_yet_to_say_who_they_are_is_handed_over_too(start):
+    """On SIGTERM those without `auth` are told 4200 like all, and so is who says it while the others are leaving."""
+    async with start(drain_seconds="2", auth_seconds="30") as cluster, Crowd(cluster) as crowd:
+        await crowd.everywhere(5)
+        async with await Raw.websocket(cluster) as silent, await Raw.websocket(cluster) as late:
+            cluster.nodes[0].signal(signal.SIGTERM)
+            async with cluster.client() as client:
+                await vitals.until(lambda: _is_unready(client), 1)
+            late.say(frame(b'{"t":"auth","token":"%b"}' % cluster.token(new_user()).encode()))
+            for raw in (late, silent):
+                assert await raw.until_closed() == 4200
+                assert [(heard["t"], heard["code"]) for heard in raw.heard] == [("bye", 4200)]
+        assert await asyncio.to_thread(cluster.nodes[0].wait, 2 + 5 + 1) == 0
         cluster.nodes[0].start()
         cluster.nodes[0].wait_until_ready()
 

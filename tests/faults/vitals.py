@@ -61,7 +61,8 @@ def client_sockets(node) -> int:
             continue
     rows = [line.split() for line in Path(f"/proc/{node.pid}/net/tcp").read_text().splitlines()[1:]]
     port = f":{node.port:04X}"
-    return sum(row[1].endswith(port) and row[3] != "0A" and f"socket:[{row[9]}]" in inodes for row in rows)
+    # A row may come twice, if others come and go while the table is read.
+    return len({row[9] for row in rows if row[1].endswith(port) and row[3] != "0A" and f"socket:[{row[9]}]" in inodes})
 
 
 def fds(node) -> int:

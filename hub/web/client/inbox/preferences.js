@@ -18,7 +18,11 @@ const ICONS = { in_app: "inbox", email: "mail", sms: "message", push: "phone" };
 /**
  * @typedef {{ enabled: boolean, locked: boolean, source: string }} Cell
  * @typedef {{ start: string, end: string, timezone: string }} QuietHours
- * @typedef {{ categories: Record<string, Record<string, Cell>>, quiet_hours: QuietHours | null }} Resolved
+ * @typedef {{
+ *   categories: Record<string, Record<string, Cell>>,
+ *   titles?: Record<string, string>,
+ *   quiet_hours: QuietHours | null,
+ * }} Resolved
  * @typedef {(key: string, values?: Record<string, string | number>) => string} Say
  */
 
@@ -77,28 +81,28 @@ export class Preferences {
     const root = /** @type {ShadowRoot} */ (this.element.getRootNode());
     const focus = root.activeElement?.id;
     const save = (/** @type {QuietHours | null} */ hours) => this.#save({ quiet_hours: hours });
-    this.element.replaceChildren(this.#grid(resolved.categories), quietHours(resolved.quiet_hours, this.#say, save));
+    this.element.replaceChildren(this.#grid(resolved), quietHours(resolved.quiet_hours, this.#say, save));
     if (focus) root.getElementById(focus)?.focus();
   }
 
-  /** @param {Resolved["categories"]} categories */
-  #grid(categories) {
+  /** @param {Resolved} resolved */
+  #grid({ categories, titles = {} }) {
     const channels = CHANNELS.filter((channel) => Object.values(categories).some((row) => row[channel]));
     const heads = channels.map((channel) =>
       h("th", { scope: "col" }, icon(ICONS[channel]), h("span", {}, this.#say(channel))),
     );
-    const names = Object.keys(categories).sort(
-      (a, b) => Number(b === EVERY) - Number(a === EVERY) || a.localeCompare(b),
-    );
-    const rows = names.map((name) => this.#row(name, categories[name], channels));
+    const shown = (/** @type {string} */ name) => titles[name] ?? humanize(name);
+    const names = Object.keys(categories).filter((name) => name !== EVERY);
+    names.sort((a, b) => shown(a).localeCompare(shown(b)));
+    const rows = names.map((name) => this.#row(name, shown(name), categories[name], channels));
+    if (categories[EVERY]) rows.unshift(this.#row(EVERY, this.#say("every_category"), categories[EVERY], channels));
     const head = h("thead", {}, h("tr", {}, h("td", {}), ...heads));
     return h("table", { part: "grid", "aria-label": this.#say("preferences") }, head, h("tbody", {}, ...rows));
   }
 
-  /** @param {string} name @param {Record<string, Cell>} row @param {string[]} channels */
-  #row(name, row, channels) {
+  /** @param {string} name @param {string} title @param {Record<string, Cell>} row @param {string[]} channels */
+  #row(name, title, row, channels) {
     const every = name === EVERY;
-    const title = every ? this.#say("every_category") : humanize(name);
     const hint = every && h("small", {}, this.#say("every_category_hint"));
     const cells = channels.map((channel) =>
       h("td", {}, row[channel] && this.#cell(name, title, channel, row[channel])),
