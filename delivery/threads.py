@@ -30,13 +30,15 @@ class Threads:
     async def run(self, call: Callable[..., Any], *arguments: Any, timeout_seconds: float | None = None) -> Any:
         """Run a call; raise `Throttled` if no thread is free in time, `TimeoutError` if it takes too long itself."""
         try:
-            await asyncio.wait_for(self._free.acquire(), self._patience_seconds)
+            async with asyncio.timeout(self._patience_seconds):  # 3.11's `wait_for` may swallow a cancellation
+                await self._free.acquire()
         except TimeoutError:
             raise Throttled("too many sends at once", code="no_thread", retry_after_seconds=1.0) from None
         work = self._executor.submit(call, *arguments)
         # When the thread is done with it, not when its caller has stopped waiting.
         work.add_done_callback(partial(self._give_back, asyncio.get_running_loop()))
-        return await asyncio.wait_for(asyncio.wrap_future(work), timeout_seconds)
+        async with asyncio.timeout(timeout_seconds):
+            return await asyncio.wrap_future(work)
 
     def _give_back(self, loop: asyncio.AbstractEventLoop, _: object) -> None:
         with suppress(RuntimeError):  # the loop has ended meanwhile
