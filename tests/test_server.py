@@ -26,6 +26,7 @@ from uvicorn.server import ServerState
 
 from hub import ingress, upgrade
 from hub.api.problem import Problem
+from hub.doorman import AT_ONCE, Doorman
 from hub.ingress import HttpProtocol
 from hub.server import DrainingServer
 from hub.upgrade import Conversation, WebSocketProtocol
@@ -266,8 +267,9 @@ def serving():
         config = uvicorn.Config(
             app, interface="asgi3", http=HttpProtocol, ws=WebSocketProtocol, log_config=None, ws_ping_interval=None
         )
-        settings = types.SimpleNamespace(rate_limit_frames=10)
-        shared = {"state": types.SimpleNamespace(settings=settings)}
+        settings = types.SimpleNamespace(rate_limit_frames=10, lean=False)
+        live = types.SimpleNamespace(doorman=Doorman())
+        shared = {"state": types.SimpleNamespace(settings=settings, hub=types.SimpleNamespace(live=live))}
         opened.append(Memory(HttpProtocol(config, state, shared, asyncio.get_running_loop())))
         return opened[-1]
 
@@ -460,6 +462,36 @@ async def test_a_head_that_does_not_come_is_not_waited_for(serving, monkeypatch,
         transport.say(b"GET / HT")
     await asyncio.wait_for(transport.lost.wait(), 5)
     assert transport.aborted
+
+
+@pytest.mark.parametrize("path", ["/v1/ws", "/v1/stream?snapshot=3"])
+async def test_who_asks_for_a_stream_waits_unread_and_for_as_long_as_it_takes(serving, monkeypatch, path):
+    """In a crowd a request is read when its turn comes; meanwhile its client's time does not run out."""
+    monkeypatch.setattr(ingress, "HEAD_SECONDS", 0.01)
+    asked = []
+
+    async def app(scope, receive, send):
+        asked.append(scope["path"])
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    transport = serving(app)
+    doorman = transport.protocol.app_state["state"].hub.live.doorman
+    for _ in range(10 * AT_ONCE):
+        doorman.call(lambda: None)
+    transport.say(f"GET {path} HTTP/1.1\r\nHost: hub\r\n\r\n".encode())
+    other = serving(app)
+    other.say(b"GET /livez HTTP/1.1\r\nHost: hub\r\n\r\n")
+    await ended(serving)
+    assert (asked, transport.paused, transport.aborted) == (["/livez"], True, False)
+    await asyncio.sleep(0.02)
+    assert asked == ["/livez"]
+    async with asyncio.timeout(5):
+        while len(asked) < 2:
+            await asyncio.sleep(0.001)
+    await ended(serving)
+    assert (asked[1], transport.paused, transport.aborted) == (path.partition("?")[0], False, False)
+    assert transport.written.startswith(b"HTTP/1.1 204 ")
 
 
 class Talk:
