@@ -14,8 +14,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-AT_ONCE = 16  # openings of a tenth of a millisecond each
-TURN_SECONDS = 0.0025
+AT_ONCE = 20  # openings of a tenth of a millisecond each
+TURN_SECONDS = 0.003
 
 
 class Doorman:

@@ -10,7 +10,7 @@ what is used here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
@@ -25,7 +25,8 @@ from hub.opening import STREAM, WEBSOCKET, Opening
 
 HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 64 * 1024
-OPENINGS = b"GET " + WEBSOCKET, b"GET " + STREAM.encode()  # how they begin
+OPENINGS = b"GET " + WEBSOCKET, b"GET " + STREAM  # how they begin
+END = b"\r\n\r\n"
 TOO_LONG = 431, f"the head of a request has at most {MAX_HEAD_BYTES} bytes, that of a WebSocket 128 fields"
 
 
@@ -61,6 +62,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._patience: asyncio.TimerHandle | None = None
         self._in_head = True
         self._head_bytes = 0
+        self._is_whole = False  # what is being read is a head and nothing else
+        self._opening: Opening | None = None
         self._lose_patience_in_time()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -70,17 +73,27 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Leave whoever asks for a stream unread until their turn; read everybody else (asyncio)."""
-        if self._in_head and not self._head_bytes and data.startswith(OPENINGS):
+        if data.startswith(OPENINGS) and self._is_idle:
             self.transport.pause_reading()
             self._be_patient()
+            self._unset_keepalive_if_required()
             self.app_state["state"].hub.live.doorman.call(partial(self._let_in, data))
         else:
             self._read(data)
 
+    @property
+    def _is_idle(self) -> bool:
+        """Tell whether what comes next begins a request that can be answered at once."""
+        if self._in_head:
+            return not self._head_bytes
+        return self.cycle is None or self.cycle.response_complete
+
     def _let_in(self, data: bytes) -> None:
         if not self.transport.is_closing():
             self.transport.resume_reading()
+            self._is_whole = data.find(END) == len(data) - len(END)
             self._read(data)
+            self._is_whole = False
 
     def _read(self, data: bytes) -> None:
         """Read on; refuse a head without end."""
@@ -117,11 +130,15 @@ class HttpProtocol(HttpToolsProtocol):
             self._head_bytes = 0
         self.url, self.headers, self.expect_100_continue = b"", [], False
         self._upgrades: bool | None = None
+        self._opening = None
 
     def on_headers_complete(self) -> None:
         """Begin an exchange outside ASGI if that will do (httptools)."""
         self._head_is_there()
         if self.parser.should_upgrade() and self._should_upgrade():
+            return
+        self._opening = self._asks_for(STREAM) if self._is_whole else None
+        if self._opening is not None:
             return
         exchange = self._exchange()
         if exchange is not None:
@@ -130,6 +147,26 @@ class HttpProtocol(HttpToolsProtocol):
         self._enter_asgi()
         if self.parser.get_http_version() != "1.1":
             self.scope["state"].pop("detach")  # the stream goes on in chunks
+
+    def on_message_complete(self) -> None:
+        """Open a stream of events the short way if its client brings all it needs (httptools)."""
+        if self._opening is None:
+            super().on_message_complete()
+            return
+        self.transport.pause_reading()  # what comes next is for the stream
+        defaults = self.server_state.default_headers
+        self._spawn(self._open(self._opening.admit_stream, self._stream_in_asgi, defaults))
+
+    def _stream_in_asgi(self) -> None:
+        self._enter_asgi()
+        super().on_message_complete()
+
+    def _asks_for(self, path: bytes) -> Opening | None:
+        """Read the head as one that asks for a stream at `path`; None if it is none for the short way."""
+        asked, _, query = self.url.partition(b"?")
+        if asked != path or self.parser.get_method() != b"GET" or not self._is_lean(self.parser.get_http_version()):
+            return None
+        return Opening.read(query, self.headers)
 
     def _should_upgrade(self) -> bool:
         """Look through the headers once: it is asked for each part of a request (uvicorn)."""
@@ -208,49 +245,30 @@ class HttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Open a WebSocket the short way if its client brings all it needs (uvicorn)."""
-        path, _, query = self.url.partition(b"?")
-        opening = None
-        if path == WEBSOCKET and self.parser.get_method() == b"GET" and self._is_lean(self.parser.get_http_version()):
-            opening = Opening.read(query, self.headers)
+        opening = self._asks_for(WEBSOCKET)
         if opening is None or not opening.is_websocket:
             self._upgrade_in_asgi()
             return
-        self.transport.pause_reading()  # what comes next is for the stream
-        self._spawn(self._open_websocket(opening))
+        self.transport.pause_reading()  # as above
+        self._spawn(self._open(opening.admit_websocket, self._upgrade_in_asgi))
 
     def _upgrade_in_asgi(self) -> None:
         self._enter_asgi()
         super().handle_websocket_upgrade()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Open a stream of events the short way if its client brings all it needs (uvicorn)."""
-        scope, opening = cycle.scope, None
-        if scope["path"] == STREAM and scope["method"] == "GET" and self._is_lean(scope["http_version"]):
-            opening = Opening.read(scope["query_string"], list(scope["headers"]))
-        if opening is None:
-            super()._start_asgi_task(cycle, app)
-            return
-
-        async def open_stream(scope: Any, receive: Any, send: Any) -> None:
-            defaults = self.server_state.default_headers
-            if not await opening.admit_stream(self.app_state["state"], defaults, self._detach):
-                await app(scope, receive, send)
-
-        super()._start_asgi_task(cycle, open_stream)
+    async def _open(self, admit: Callable[..., Awaitable[bool]], otherwise: Callable[[], None], *given: Any) -> None:
+        admitted = False
+        try:
+            admitted = await admit(self.app_state["state"], self._switch, *given)
+        finally:  # also if that failed: nobody is left with a socket that is not read
+            if not admitted and not self.transport.is_closing():
+                self.transport.resume_reading()
+                otherwise()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.loop.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-
-    async def _open_websocket(self, opening: Opening) -> None:
-        admitted = False
-        try:
-            admitted = await opening.admit_websocket(self.app_state["state"], self._switch)
-        finally:  # also if that failed: nobody is left with a socket that is not read
-            if not admitted and not self.transport.is_closing():
-                self.transport.resume_reading()
-                self._upgrade_in_asgi()
 
     def _switch(self, stream: LeanStream) -> bool:
         """Hand the socket over; False if the client has gone."""

@@ -30,7 +30,7 @@ from hub.middleware import NOSNIFF, allowed_to_read, request_id
 from hub.protocol import SUBPROTOCOL
 from hub.sse import HEADERS, RETRY
 
-WEBSOCKET, STREAM = b"/v1/ws", "/v1/stream"
+WEBSOCKET, STREAM = b"/v1/ws", b"/v1/stream"
 KEY_BYTES = 16
 SWITCHING = (
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -81,7 +81,7 @@ class Opening(NamedTuple):
             state.hub.live.spawn(greet(stream, state, start))
         return True
 
-    async def admit_stream(self, state: State, defaults: RawHeaders, hand_over: HandOver) -> bool:
+    async def admit_stream(self, state: State, hand_over: HandOver, defaults: RawHeaders) -> bool:
         """Open a stream of events, its answer with the server's `defaults`; False as above."""
         begun = time.perf_counter()
         cursor = self.headers.get("last-event-id") or self.query_params.get("last_event_id")
@@ -101,7 +101,7 @@ class Opening(NamedTuple):
         finally:
             if not handed_over:
                 live.leave(connection)
-        state.metrics.requests_of(STREAM, 200).observe(time.perf_counter() - begun)
+        state.metrics.requests_of(STREAM.decode(), 200).observe(time.perf_counter() - begun)
         return True
 
     async def _identify(self, state: State, cursor: str | None) -> tuple[Principal, Start] | None:

@@ -41,7 +41,7 @@ OVERRIDDEN = {  # our class, whose methods of these names must still override on
     HttpProtocol: (
         HttpToolsProtocol,
         "connection_made connection_lost data_received send_400_response on_message_begin on_headers_complete"
-        " handle_websocket_upgrade _start_asgi_task _should_upgrade",
+        " handle_websocket_upgrade on_message_complete _should_upgrade",
     ),
     WebSocketProtocol: (
         WebSocketsSansIOProtocol,
@@ -59,7 +59,7 @@ SIGNATURES = {
     "HttpToolsProtocol.on_message_begin": "self",
     "HttpToolsProtocol.on_headers_complete": "self",
     "HttpToolsProtocol.handle_websocket_upgrade": "self",
-    "HttpToolsProtocol._start_asgi_task": "self, cycle, app",
+    "HttpToolsProtocol.on_message_complete": "self",
     "HttpToolsProtocol._should_upgrade": "self",
     "HttpToolsProtocol.on_response_complete": "self",
     "WebSocketsSansIOProtocol.__init__": "self, config, server_state, app_state, _loop=",
@@ -113,6 +113,9 @@ READ = {
     "HttpToolsProtocol.handle_websocket_upgrade": "ea7b52f360fc",
     "HttpToolsProtocol.on_message_begin": "c456bff183cd",
     "HttpToolsProtocol.on_headers_complete": "8dfdf4fc3b4f",
+    "HttpToolsProtocol.on_body": "a02fa52bdf33",
+    "HttpToolsProtocol.on_message_complete": "87e5be1faf50",
+    "HttpToolsProtocol._should_upgrade": "33b213065ffa",
     "HttpToolsProtocol.on_response_complete": "bf257afb094e",
     "HttpToolsProtocol._start_asgi_task": "c8c773c7e2d0",
     "HttpToolsProtocol.timeout_keep_alive_handler": "16ae57aa33cd",

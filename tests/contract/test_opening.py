@@ -1,6 +1,7 @@
 """The short way into a stream, without ASGI, answers as the long way does; who is not for it is not kept waiting."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -100,3 +101,43 @@ def test_what_is_said_twice_is_for_the_long_way():
     """Two parsers may disagree on which of two headers counts, so the short way reads neither."""
     assert Opening.read(b"", [(b"host", b"a"), (b"host", b"b")]) is None
     assert Opening.read(b"", [(b"host", b"a")]) is not None
+
+
+@pytest.mark.parametrize("way", ["events", "WebSocket"])
+async def test_a_kept_connection_may_become_a_stream(cluster, bearer, way):
+    """What was asked before on the same connection changes nothing: so it is behind an edge that keeps connections."""
+    path, headers = WAYS[way]
+    reader, writer = await asyncio.open_connection("127.0.0.1", cluster.nodes[0].port)
+    lines = [f"GET {path} HTTP/1.1", "Host: hub.test", *(f"{name}: {value}" for name, value in [bearer, *headers])]
+    try:
+        for _ in range(2):
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: hub.test\r\n\r\n")
+            assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).startswith(b"HTTP/1.1 204 ")
+        writer.write("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert head.startswith(b"HTTP/1.1 101 " if way == "WebSocket" else b"HTTP/1.1 200 ")
+        assert b'"hello"' in await asyncio.wait_for(reader.readuntil(b'"hello"'), 5)
+    finally:
+        writer.close()
+
+
+async def test_who_was_refused_a_stream_may_ask_again(cluster, bearer):
+    """The connection goes on after a refusal, and what follows a request at once waits for its answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", cluster.nodes[0].port)
+    nobody, alive = b"GET /v1/stream HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+    stream = f"GET /v1/stream HTTP/1.1\r\nHost: a\r\n{': '.join(bearer)}\r\n\r\n".encode()
+    try:
+        for asked, wanted in (
+            (nobody, [401]),
+            (nobody + alive, [401, 204]),
+            (alive + nobody, [204, 401]),
+            (stream, [200]),
+        ):
+            writer.write(asked)
+            for status in wanted:
+                head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode().lower()
+                assert head.startswith(f"http/1.1 {status} ")
+                length = re.search(r"content-length: (\d+)", head)
+                await reader.readexactly(int(length[1]) if length else 0)
+    finally:
+        writer.close()
