@@ -2,9 +2,9 @@
 
 ASGI has no way to drop a connection whose peer does not read, nor to go on without a task per connection, so `abort`
 and `detach` are put into the scope's state; a stream whose client brings all it needs does not even enter ASGI (see
-`opening`). And uvicorn trusts its clients: it waits for a request for ever and keeps headers without end. Here, and in
-`upgrade` for what becomes a WebSocket, all of that is bounded. tests/test_server.py fails when a new uvicorn changes
-what is used here.
+`opening`), nor does what a service asks for (see `exchange`). And uvicorn trusts its clients: it waits for a request for
+ever and keeps headers without end. Here, and in `upgrade` for what becomes a WebSocket, all of that is bounded.
+tests/test_server.py fails when a new uvicorn changes what is used here.
 """
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ class HttpProtocol(HttpToolsProtocol):
         if opening is None or not opening.is_websocket:
             self._upgrade_in_asgi()
             return
-        self.transport.pause_reading()  # as above
+        self.transport.pause_reading()  # what comes next is for the stream
         self._spawn(self._open(opening.admit_websocket, self._upgrade_in_asgi))
 
     def _upgrade_in_asgi(self) -> None:
