@@ -2,8 +2,8 @@
 
 ASGI has no way to drop a connection whose peer does not read, nor to go on without a task per connection, so `abort`
 and `detach` are put into the scope's state; a stream whose client brings all it needs does not even enter ASGI (see
-`opening`), nor does what a service asks for (see `exchange`). And uvicorn trusts its clients: it waits for a request for
-ever and keeps headers without end. Here, and in `upgrade` for what becomes a WebSocket, all of that is bounded.
+`opening`), nor does what a service asks for (see `exchange`). And uvicorn trusts its clients: it waits for a request
+for ever and keeps headers without end. Here, and in `upgrade` for what becomes a WebSocket, all of that is bounded.
 tests/test_server.py fails when a new uvicorn changes what is used here.
 """
 
