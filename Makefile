@@ -43,7 +43,7 @@ chaos: python  ## kill everything while 300 deliveries go out; `make chaos CHAOS
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
 	$(BIN)/python -m pytest -o addopts="-p no:valkey -ra" -s tests/chaos $(ARGS)
 
-soak: python  ## half an hour of churn: nothing grows, nothing is lost; `make soak SOAK_MINUTES=2`
+soak: python  ## half an hour of churn: nothing grows, nothing is lost; `make soak SOAK_MINUTES=5`
 	@$(PYTHON) bootstrap.py requirements.lock requirements/test.lock
 	$(BIN)/python -m pytest -o addopts="-p no:valkey -ra" -s tests/soak $(ARGS)
 

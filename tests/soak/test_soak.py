@@ -14,8 +14,8 @@ from tests.faults.invariants import unharmed
 from tests.hub_nodes import Cluster
 from tests.soak.population import CHURN, Population
 
-MINUTES = float(os.environ.get("SOAK_MINUTES") or 30)  # at least 2
-WARM_UP_SECONDS = max(60, MINUTES * 60 / 4)  # caches, pools and free lists fill up
+MINUTES = float(os.environ.get("SOAK_MINUTES") or 30)  # at least 5
+WARM_UP_SECONDS = max(150, MINUTES * 60 / 4)  # caches, pools and free lists fill up
 CLIENTS = 1000
 PER_SECOND = 20
 EVERY_SECONDS = 5
