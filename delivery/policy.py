@@ -63,7 +63,7 @@ class Decision:
     def as_json(self) -> bytes:
         """Say it as it is stored, and shown by explain."""
         said = {"action": self.action, "reason": self.reason, "until": self.until}
-        rules = [dict(zip(Ruling._fields, ruling, strict=True)) for ruling in self.rulings]
+        rules = [ruling._asdict() for ruling in self.rulings]
         return orjson.dumps(said | {"rules": rules}, option=orjson.OPT_UTC_Z)
 
 

@@ -22,14 +22,21 @@ from hub.api.operation import State
 from hub.api.route import Path, Paths
 from hub.middleware import CLOSE, NOSNIFF, failed, note, request_id
 
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 METHODS = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
 MAX_BODY_BYTES = 64 * 1024  # beyond it reading has to be held back, as it is in ASGI
 IN_ASGI = frozenset({b"origin", b"expect", b"transfer-encoding"})
 
-STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
-
 RawHeaders = Sequence[tuple[bytes, bytes]]
 Begin = Callable[["Exchange"], None]
+
+
+def written(status: int, headers: RawHeaders, body: bytes) -> bytes:
+    """Write an answer (RFC 9112, section 2.1)."""
+    head = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if head.count(b"\n") != len(headers):
+        raise RuntimeError("a header has a line break")
+    return b"%b%b\r\n%b" % (STATUS_LINES[status], head, body)
 
 
 class Exchange:
@@ -47,8 +54,10 @@ class Exchange:
         self.response_complete = self.disconnected = False
 
     @classmethod
-    def read(cls, url: bytes, headers: RawHeaders, scope: dict[str, Any], begin: Begin) -> Exchange | None:
-        """Read a head, completing its scope; None if it is none for the short way."""
+    def read(
+        cls, method: bytes, url: bytes, headers: RawHeaders, app_state: dict[str, Any], begin: Begin
+    ) -> Exchange | None:
+        """Read a head; None if it is none for the short way."""
         raw_path, _, query = url.partition(b"?")
         if b"#" in url or not url.isascii():
             return None
@@ -57,13 +66,25 @@ class Exchange:
             return None
         if int(named.get(b"content-length", b"0")) > MAX_BODY_BYTES:
             return None
-        api: Paths = scope["state"]["api"]
+        api: Paths = app_state["api"]
         found = api.find(raw_path)
         if found is None:
             return None
         path, parameters = found
-        scope |= {"raw_path": raw_path, "query_string": query, "path_params": parameters, "route": path}
-        scope |= {"path": raw_path.decode(), "headers": headers}
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "scheme": "http",
+            "method": method.decode(),
+            "root_path": "",
+            "path": raw_path.decode(),
+            "raw_path": raw_path,
+            "path_params": parameters,
+            "query_string": query,
+            "headers": headers,
+            "route": path,
+            "state": app_state,
+        }
         return cls(path, scope, begin)
 
     @property
@@ -95,10 +116,7 @@ class Exchange:
             self.keep_alive = False
         if not self.keep_alive:
             headers.append(CLOSE)
-        head = b"".join([b"%b: %b\r\n" % header for header in headers])
-        if head.count(b"\n") != len(headers):
-            raise RuntimeError("a header has a line break")
-        return b"%b%b\r\n%b" % (STATUS_LINES[response.status_code], head, bytes(response.body))
+        return written(response.status_code, headers, bytes(response.body))
 
     async def _receive(self) -> dict[str, Any]:
         return {"type": "http.request", "body": bytes(self.body), "more_body": False}

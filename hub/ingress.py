@@ -12,14 +12,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from hub.api import problem
-from hub.exchange import METHODS, Exchange
+from hub.exchange import METHODS, Exchange, written
 from hub.lean import LeanStream
 from hub.opening import STREAM, WEBSOCKET, Opening
 
@@ -33,9 +32,7 @@ TOO_LONG = 431, f"the head of a request has at most {MAX_HEAD_BYTES} bytes, that
 def answer(status: int, detail: str) -> bytes:
     """Write the answer to what is no request that an application could answer."""
     response = problem.unread(status, detail)
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
-    lines += [name + b": " + value for name, value in response.raw_headers]
-    return b"\r\n".join([*lines, b"", bytes(response.body)])
+    return written(status, response.raw_headers, bytes(response.body))
 
 
 class Gone:
@@ -193,15 +190,7 @@ class HttpProtocol(HttpToolsProtocol):
             return None
         if self.cycle is not None and not self.cycle.response_complete:
             return None  # it has to wait for its turn
-        scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": method.decode(),
-            "scheme": "http",
-            "root_path": "",
-            "state": self.app_state,
-        }
-        exchange = Exchange.read(self.url, self.headers, scope, self._begin_exchange)
+        exchange = Exchange.read(method, self.url, self.headers, self.app_state, self._begin_exchange)
         if exchange is not None:
             exchange.keep_alive = self.parser.should_keep_alive()
         return exchange

@@ -24,6 +24,7 @@ from hub.api.operation import State
 from hub.auth import Principal
 from hub.encoding import as_chunk, as_message
 from hub.errors import HubError
+from hub.exchange import written
 from hub.handshake import Start
 from hub.lean import LeanStream, LeanWebSocket
 from hub.middleware import NOSNIFF, allowed_to_read, request_id
@@ -31,6 +32,7 @@ from hub.protocol import SUBPROTOCOL
 from hub.sse import HEADERS, RETRY
 
 WEBSOCKET, STREAM = b"/v1/ws", b"/v1/stream"
+CHUNKED = b"transfer-encoding", b"chunked"
 KEY_BYTES = 16
 SWITCHING = (
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -124,9 +126,8 @@ class Opening(NamedTuple):
         origin = self.headers.get("origin", "")
         readable = allowed_to_read(origin) if origin in state.settings.allowed_origins else ()
         named = (b"x-request-id", request_id.encode())
-        headers = [*defaults, *HEADERS, *readable, (b"vary", b"Origin"), named, NOSNIFF]
-        head = b"".join(b"%b: %b\r\n" % header for header in headers)
-        return b"HTTP/1.1 200 OK\r\n%btransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (head, len(RETRY), RETRY)
+        headers = [*defaults, *HEADERS, *readable, (b"vary", b"Origin"), named, NOSNIFF, CHUNKED]
+        return written(200, headers, b"%x\r\n%b\r\n" % (len(RETRY), RETRY))
 
 
 async def greet(stream: LeanWebSocket, state: State, start: Start) -> None:

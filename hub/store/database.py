@@ -133,9 +133,9 @@ class Database:
             raise
 
     async def _put_back(self, connection: Any) -> None:
-        assert self._pool is not None, "expected an open pool"
         try:
-            await self._pool.release(connection)
+            if self._pool is not None:  # else it was closed by force meanwhile
+                await self._pool.release(connection)
         finally:
             self._places.put_nowait(None)
 

@@ -222,4 +222,4 @@ async def test_whoever_leaves_in_the_middle_is_forgotten(cluster, service):
 )
 def test_what_is_for_asgi_is_left_to_it(headers):
     """Decided by the head alone, before anything is looked up."""
-    assert Exchange.read(b"/v1/notifications", headers, {}, lambda _: None) is None
+    assert Exchange.read(b"POST", b"/v1/notifications", headers, {}, lambda _: None) is None
