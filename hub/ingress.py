@@ -74,7 +74,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.pause_reading()
             self._be_patient()
             self._unset_keepalive_if_required()
-            self.app_state["state"].hub.live.doorman.call(partial(self._let_in, data))
+            self.app_state["state"].hub.live.entrance.call(partial(self._let_in, data))
         else:
             self._read(data)
 

@@ -105,6 +105,12 @@ class LeanStream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Ignore what a listener sends (asyncio)."""
 
+    def eof_received(self) -> bool:
+        """Close in its turn: a client that went away may have been one of thousands (asyncio)."""
+        if self._transport is not None:
+            self._state.hub.live.exit.call(self._transport.close)
+        return True
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection (asyncio)."""
         self._disarm()

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from hub import protocol
 from hub.config import Settings
 from hub.connection import Connection
-from hub.doorman import Doorman
+from hub.doorman import LEAVINGS, OPENINGS, Doorman
 from hub.errors import DISCONNECTED, REPLACED, Unavailable
 from hub.feed import Feed
 from hub.identity import UserKey
@@ -49,7 +49,8 @@ class Live:
     ) -> None:
         self.node_id = new_id().hex[-12:]
         self._numbers = itertools.count(1)
-        self.doorman = Doorman()
+        self.entrance = Doorman(OPENINGS)
+        self.exit = Doorman(LEAVINGS)
         self.roster = Roster(
             max_connections=settings.max_connections,
             ping_seconds=settings.ping_seconds,

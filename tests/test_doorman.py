@@ -4,12 +4,14 @@ import asyncio
 import itertools
 import time
 
-from hub.doorman import AT_ONCE, TURN_SECONDS, Doorman
+from hub.doorman import TURN_SECONDS, Doorman
+
+AT_ONCE = 7
 
 
 async def test_a_crowd_is_let_in_in_order_a_few_in_each_turn_of_the_loop():
     """Between two groups the event loop gets round to everything else, for some milliseconds."""
-    doorman, turns, let_in, begun = Doorman(), [], [], time.monotonic()
+    doorman, turns, let_in, begun = Doorman(AT_ONCE), [], [], time.monotonic()
     for number in range(3 * AT_ONCE + 1):
         doorman.call(lambda number=number: let_in.append(number))
     while len(let_in) < 3 * AT_ONCE + 1:
@@ -23,7 +25,7 @@ async def test_a_crowd_is_let_in_in_order_a_few_in_each_turn_of_the_loop():
 
 async def test_whoever_comes_alone_goes_in_at_once():
     """Nobody waits for a crowd that is not there; who comes a moment later waits for less than a turn."""
-    doorman, let_in = Doorman(), []
+    doorman, let_in = Doorman(AT_ONCE), []
     for name in ("first", "second", "third"):
         doorman.call(lambda name=name: let_in.append(name))
         await asyncio.sleep(0)
@@ -38,7 +40,7 @@ async def test_whoever_comes_alone_goes_in_at_once():
 
 async def test_whoever_comes_while_others_are_let_in_waits_behind_them():
     """One who is let in may bring another one."""
-    doorman, let_in = Doorman(), []
+    doorman, let_in = Doorman(AT_ONCE), []
 
     def bring(number):
         let_in.append(number)

@@ -26,7 +26,7 @@ from uvicorn.server import ServerState
 
 from hub import ingress, upgrade
 from hub.api.problem import Problem
-from hub.doorman import AT_ONCE, Doorman
+from hub.doorman import OPENINGS, Doorman
 from hub.ingress import HttpProtocol
 from hub.server import DrainingServer
 from hub.upgrade import Conversation, WebSocketProtocol
@@ -271,7 +271,7 @@ def serving():
             app, interface="asgi3", http=HttpProtocol, ws=WebSocketProtocol, log_config=None, ws_ping_interval=None
         )
         settings = types.SimpleNamespace(rate_limit_frames=10, lean=False)
-        live = types.SimpleNamespace(doorman=Doorman())
+        live = types.SimpleNamespace(entrance=Doorman(OPENINGS))
         shared = {"state": types.SimpleNamespace(settings=settings, hub=types.SimpleNamespace(live=live))}
         opened.append(Memory(HttpProtocol(config, state, shared, asyncio.get_running_loop())))
         return opened[-1]
@@ -479,9 +479,9 @@ async def test_who_asks_for_a_stream_waits_unread_and_for_as_long_as_it_takes(se
         await send({"type": "http.response.body"})
 
     transport = serving(app)
-    doorman = transport.protocol.app_state["state"].hub.live.doorman
-    for _ in range(10 * AT_ONCE):
-        doorman.call(lambda: None)
+    entrance = transport.protocol.app_state["state"].hub.live.entrance
+    for _ in range(10 * OPENINGS):
+        entrance.call(lambda: None)
     transport.say(f"GET {path} HTTP/1.1\r\nHost: hub\r\n\r\n".encode())
     other = serving(app)
     other.say(b"GET /livez HTTP/1.1\r\nHost: hub\r\n\r\n")

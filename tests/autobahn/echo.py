@@ -13,6 +13,7 @@ import uvicorn
 from websockets.frames import Frame, Opcode
 
 from hub import lean, wire
+from hub.doorman import LEAVINGS, Doorman
 from hub.ingress import HttpProtocol
 from hub.upgrade import WebSocketProtocol
 from tests import samples
@@ -22,7 +23,7 @@ SETTINGS = SimpleNamespace(max_frame_bytes=MAX_FRAME_BYTES, stall_seconds=5.0, r
 STATE = SimpleNamespace(
     settings=SETTINGS,
     metrics=SimpleNamespace(written=Counter()),
-    hub=SimpleNamespace(live=SimpleNamespace(leave=lambda connection: None)),
+    hub=SimpleNamespace(live=SimpleNamespace(leave=lambda connection: None, exit=Doorman(LEAVINGS))),
 )
 
 
