@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -33,7 +34,7 @@ def environment(rounds: int) -> dict[str, Any]:
         "processor": _processor(),
         "load_before": os.getloadavg()[0],
         "system": f"{platform.system()} {platform.release()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python": _python(),
         "node": _answer("node", "--version"),
         "commit": _answer("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"),
         "packages": {name: version(name) for name in PACKAGES},
@@ -116,6 +117,14 @@ def _cell(values: Sequence[float]) -> str:
 def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _python() -> str:
+    """Name the interpreter, and whose build it is where the system says so: builds differ by more than releases."""
+    name = f"{platform.python_implementation()} {platform.python_version()}"
+    if sys.base_prefix != "/usr":
+        return name
+    return f"{name} of {platform.freedesktop_os_release()['PRETTY_NAME']}"
 
 
 def _answer(*command: str) -> str:

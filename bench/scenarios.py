@@ -16,7 +16,7 @@ from bench import growth, sending, storm
 from bench.contenders import Contender, Hub
 from bench.generator import Generator, Running
 from bench.ground import execute, processor_seconds
-from bench.peers import NODE_WS, SEED_LIKE, SOCKET_IO, Nchan
+from bench.peers import NODE_WS, SEED_LIKE, SEED_TUNED, SOCKET_IO, Nchan
 
 IDLE_SECONDS = 3
 Figures = dict[str, float]
@@ -143,10 +143,10 @@ def scenarios(connections: int, largest: int) -> Iterator[Scenario]:
         yield Scenario("from Redis to one connection each", contender, partial(relay, 1000, 100_000))
     for publishers in (32, 128):
         yield Scenario("publish, stored", hubs[0], partial(publish, publishers, 20_000), f"{publishers} publishers")
-    for contender in [*hubs, SEED_LIKE]:
-        messages = 5_000 if contender is SEED_LIKE else 20_000
+    for contender in [*hubs, SEED_LIKE, SEED_TUNED]:
+        messages = 20_000 if contender in hubs else 5_000
         yield Scenario("publish → 1,000 connections", contender, partial(deliver, 1000, messages))
-    for contender in [*hubs, SEED_LIKE, NODE_WS, Nchan("WebSocket")]:
+    for contender in [*hubs, SEED_LIKE, SEED_TUNED, NODE_WS, Nchan("WebSocket")]:
         title = "publish → 1,000 connections, 500 a second"
         yield Scenario(title, contender, partial(latency, 1000, 500, 6))
     yield Scenario("resume of 300 missed changes", hubs[0], storm.resume)

@@ -76,6 +76,7 @@ def targets(connections: int) -> list[Target]:
         Target("durable latency at 500 a second, p50", _of(steady, websocket, "p50 ms"), "ms", 2, 1.2, 1),
         Target("durable latency at 500 a second, p99", _of(steady, websocket, "p99 ms"), "ms", 10, 5, 5),
         Target("longest stall, connecting", _of(stall, websocket, "ms while connecting"), "ms", 50, 20, 10),
+        Target("longest stall, all leaving", _of(stall, websocket, "ms while all of them leave"), "ms", 50, 20, 10),
         Target("longest stall, publishing", _of(stall, websocket, "ms while publishing"), "ms", 50, 20, 10),
         Target(
             "e-mails a second of one worker, 100 ms each, of RQ's forking worker",

@@ -1,7 +1,7 @@
 """The peers: servers that do part of what the hub does, from ordinary package sources, kept small and fair.
 
-None of them authenticates, counts or replays, and only the last stores; each is written the way its own documentation
-would have it.
+None of them authenticates or replays, and only the last stores and counts; each is written the way its own
+documentation would have it. The last one comes twice: with one job at a time, as BullMQ begins with, and with fifty.
 """
 
 from __future__ import annotations
@@ -51,13 +51,21 @@ class Node:
     """A program of node/, listening on `listen` (a template of an address), on the ground's Redis and Postgres."""
 
     def __init__(
-        self, name: str, program: str, listen: str, *, publish: str = "publish/{user}", body: str = "{payload}"
+        self,
+        name: str,
+        program: str,
+        listen: str,
+        *,
+        publish: str = "publish/{user}",
+        body: str = "{payload}",
+        jobs_at_once: int = 1,
     ) -> None:
         self.name = name
         self._program = program
         self._listen = listen
         self._publish = publish
         self._body = body
+        self._jobs_at_once = jobs_at_once
 
     @contextlib.contextmanager
     def run(self, ground: Ground) -> Iterator[Running]:
@@ -65,6 +73,7 @@ class Node:
         command = [install(), str(HERE / "node" / self._program)]
         port = free_port()
         environment = {"PORT": str(port), "REDIS_URL": ground.redis_url, "NODE_ENV": "production"}
+        environment["JOBS_AT_ONCE"] = str(self._jobs_at_once)
         with ground.database() as database_url:
             environment["DATABASE_URL"] = database_url
             process = ground.run("peer", command, ready=lambda: answers(port), environment=environment)
@@ -83,12 +92,16 @@ class Node:
 
 NODE_WS = Node("Node ws", "ws.js", "ws://127.0.0.1:{port}/?user={{user}}")
 SOCKET_IO = Node("Socket.IO", "socketio.js", "sio://127.0.0.1:{port}/?user={{user}}")
-SEED_LIKE = Node(
-    "Express + BullMQ + SSE",
-    "seedlike.js",
-    "http://127.0.0.1:{port}/stream?user={{user}}",
-    publish="events",
-    body='{"eventId":"{n}","eventType":"bench","userId":"{user}","payload":{payload}}',
+SEED_LIKE, SEED_TUNED = (
+    Node(
+        name,
+        "seedlike.js",
+        "http://127.0.0.1:{port}/stream?user={{user}}",
+        publish="events",
+        body='{"eventId":"{n}","eventType":"bench","userId":"{user}","payload":{payload}}',
+        jobs_at_once=jobs_at_once,
+    )
+    for name, jobs_at_once in (("Express + BullMQ + SSE", 1), ("Express + BullMQ + SSE, 50 jobs at once", 50))
 )
 
 

@@ -1,6 +1,8 @@
 """Floods: of frames, of bytes, of connections. The hub says no early, spends little, and serves everybody else."""
 
 import asyncio
+import contextlib
+import json
 import time
 
 import pytest
@@ -11,6 +13,8 @@ from tests.faults.raw import CONTINUATION, PING, PONG, Raw, frame
 from tests.hub_nodes import new_user
 
 MEGABYTE = 1024 * 1024
+TRICKLES = 100
+LARGEST = 64 * 1024  # HUB_MAX_FRAME_BYTES, as it is by default
 FLOODS = {
     "tiny messages": frame(b""),
     "tiny commands": frame(b'{"t":"pong"}'),
@@ -71,6 +75,33 @@ async def endure(node, flood, *, live, reads):
         assert grown < 10 * MEGABYTE
         if reads:
             assert await raw.until_closed() in (4000, 4040, 4113, 1006, 1009)
+
+
+async def test_a_slow_trickle_costs_no_more_than_it_brings(node):
+    """The largest message there may be, byte by byte from many clients: kept once, understood when it is whole."""
+    (one,) = node.nodes
+    said = json.dumps({"t": "nothing", "filler": "x" * LARGEST})[: LARGEST - 2].encode() + b'"}'
+    async with contextlib.AsyncExitStack() as stack, node.client() as client:
+        trickles = [await stack.enter_async_context(await Raw.websocket(node, new_user())) for _ in range(TRICKLES)]
+        for raw in trickles:
+            await raw.until_heard("hello")
+        memory, (*slow, last) = vitals.rss_bytes(one), frame(said)
+        pieces = [bytes([byte]) for byte in slow[:200]]
+        pieces += [bytes(slow[at : at + 1000]) for at in range(200, len(slow), 1000)]
+        for piece in pieces:
+            for raw in trickles:
+                raw.say(piece)
+            begun = time.monotonic()
+            assert (await client.get("/livez")).status_code == 204
+            assert time.monotonic() - begun < 1
+        grown = vitals.rss_bytes(one) - memory
+        print(f"{TRICKLES} trickles: {grown / MEGABYTE:.1f} MB grown")
+        assert grown < 2 * TRICKLES * LARGEST
+        for raw in trickles:
+            assert [heard["t"] for heard in raw.heard] == ["hello"]
+            raw.say(bytes([last]))
+        for raw in trickles:
+            assert (await raw.until_heard("error"))["code"] == "validation"
 
 
 @pytest.mark.parametrize("start_of_it", [b"", b"GET / HTTP/1.1\r\nX: ", b"GET /"], ids=["nothing", "header", "path"])

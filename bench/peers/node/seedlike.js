@@ -1,6 +1,6 @@
 // Express, BullMQ, Postgres, Redis pub/sub and server-sent events: the stack that the hub replaces, as small as it can
-// be. An event is accepted once the queue has it; a worker, fifty jobs at a time, stores the notification with its user's
-// unread count, in one prepared statement, and tells the process that listens, which here is the same one.
+// be. An event is accepted once the queue has it; a worker, JOBS_AT_ONCE at a time, stores the notification with its
+// user's unread count, in one prepared statement, and tells the process that listens, which here is the same one.
 
 import { Queue, Worker } from "bullmq";
 import express from "express";
@@ -46,5 +46,5 @@ async function deliver({ data: { eventId, eventType, userId, payload } }) {
   }
 }
 
-new Worker("events", deliver, { connection, concurrency: 50 });
+new Worker("events", deliver, { connection, concurrency: Number(process.env.JOBS_AT_ONCE) });
 app.listen(process.env.PORT, "127.0.0.1");
