@@ -39,10 +39,10 @@ async def read(office, user, outcome):
     await office.inboxes.change(UserKey("default", user), [outcome.receipts[0].id], "read")
 
 
-async def read_after(seconds, office, user, outcome):
-    """Read a little later, so that over many races each side is the earlier one."""
+async def after(seconds, work):
+    """Do something a little later, so that over many races each side is the earlier one."""
     await asyncio.sleep(seconds)
-    await read(office, user, outcome)
+    await work
 
 
 async def test_an_escalation_goes_out_when_nobody_has_read_it(office, providers):
@@ -88,8 +88,9 @@ async def test_every_race_of_reading_and_escalating_has_one_winner(office, provi
     rung = {d["user_id"]: d["id"] for d in await office.deliveries()}
     by_user = [rung[user] for user in users]
     for start in range(0, 200, 10):
-        reads = [read_after(start / 20_000, office, users[n], outcomes[n]) for n in range(start, start + 10)]
-        await asyncio.gather(office.jobs.deliver(by_user[start : start + 10]), *reads)
+        late = (start - 100) / 10_000  # seconds the readers are behind the worker, first less than none
+        reads = [after(max(0, late), read(office, users[n], outcomes[n])) for n in range(start, start + 10)]
+        await asyncio.gather(after(max(0, -late), office.jobs.deliver(by_user[start : start + 10])), *reads)
     rows = await office.fetch(
         "select d.user_id, d.state, d.reason, a.started_at, n.read_at, d.updated_at from deliveries d"
         " join notifications n on n.id = d.notification_id left join attempts a on a.delivery_id = d.id"
