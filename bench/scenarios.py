@@ -154,7 +154,7 @@ def scenarios(connections: int, largest: int) -> Iterator[Scenario]:
     yield Scenario(title, hubs[0], partial(storm.reconnect, connections))
     title = f"longest stall with {thousands} connections"
     yield Scenario(title, hubs[0], partial(storm.stall, connections))
-    for milliseconds, deliveries in ((100, 3000), (5, 6000)):
+    for milliseconds, deliveries in ((100, 3000), (5, 20_000)):
         title = f"e-mails through a provider that takes {milliseconds} ms"
         yield Scenario(title, hubs[0], partial(sending.compare, milliseconds / 1000, deliveries))
     yield from _growth(connections, largest)

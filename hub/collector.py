@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gc
 
-YOUNG_OBJECTS, YOUNGER_ROUNDS = 10_000, 2  # what survives two looks is old: each look takes some milliseconds
+YOUNG_OBJECTS, YOUNGER_ROUNDS = 1500, 2  # what survives two looks is old; each is as long as these are many: 1 to 2 ms
 NEVER = 1_000_000
 FEW_CONNECTIONS = 1000  # their objects are looked through in a few milliseconds
 ROUNDS = 60
