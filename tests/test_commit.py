@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from hub.commit import MAX_IN_FLIGHT, MAX_ROWS, PATIENCE_MS, GroupCommit
+from hub.commit import ENOUGH, LATE_SECONDS, MAX_IN_FLIGHT, MAX_ROWS, PATIENCE_MS, GroupCommit
 from hub.errors import Invalid, Unavailable
 from hub.store.database import Locked, Refused
 from hub.store.publications import Outcome, Publication
@@ -93,6 +93,39 @@ async def test_what_arrives_during_a_commit_shares_the_next_one():
     await publishing.results()
     assert store.statements[MAX_IN_FLIGHT:] == [["a", "b", "c"]]
     assert publishing.rows == [1] * MAX_IN_FLIGHT + [3]
+
+
+async def test_a_second_statement_goes_once_it_is_worth_it():
+    """While one is in flight a few gather; enough of them do not wait for it."""
+    store = Store()
+    publishing = Publishing(store)
+    await publishing.begin("first")
+    await store.until(1)
+    few, last = [str(number) for number in range(ENOUGH - 1)], "last"
+    await publishing.begin(*few)
+    await asyncio.sleep(0)
+    assert store.statements == [["first"]]
+    await publishing.begin(last)
+    await asyncio.sleep(0)
+    assert store.statements == [["first"], [*few, last]]
+    store.let_go()
+    await publishing.results()
+    assert len(store.statements) == 2
+
+
+async def test_nobody_waits_long_for_a_statement_in_flight():
+    """One that takes its time, for a locked row perhaps, holds up others for some milliseconds only."""
+    store = Store()
+    publishing = Publishing(store)
+    await publishing.begin("slow")
+    await store.until(1)
+    begun = asyncio.get_running_loop().time()
+    await publishing.begin("a")
+    await store.until(2)
+    assert asyncio.get_running_loop().time() - begun >= 0.9 * LATE_SECONDS
+    assert store.statements == [["slow"], ["a"]]
+    store.let_go()
+    await publishing.results()
 
 
 async def test_every_caller_gets_the_outcomes_of_its_own_publications():
