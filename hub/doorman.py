@@ -11,12 +11,15 @@ which says nothing about how long a turn takes.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 
 OPENINGS = 20  # of a tenth of a millisecond each
 LEAVINGS = 80
 TURN_SECONDS = 0.003
+
+log = logging.getLogger("hub.doorman")
 
 
 class Doorman:
@@ -40,4 +43,7 @@ class Doorman:
         if self._busy:
             asyncio.get_running_loop().call_later(TURN_SECONDS, self._turn)
         for let_pass in due:
-            let_pass()
+            try:
+                let_pass()
+            except Exception:
+                log.exception("one could not be let pass; the others of its turn are")

@@ -51,3 +51,14 @@ async def test_whoever_comes_while_others_are_let_in_waits_behind_them():
         doorman.call(lambda number=number: bring(number))
     await asyncio.sleep(3 * TURN_SECONDS)
     assert let_in == [0, 1, 2, 10, 11, 12]
+
+
+async def test_one_that_fails_takes_nobody_with_it(caplog):
+    """The others of its turn, who wait unread, would never be heard."""
+    doorman, let_in = Doorman(AT_ONCE), []
+    doorman.call(lambda: let_in.append(1))
+    doorman.call(lambda: let_in[5])
+    doorman.call(lambda: let_in.append(2))
+    await asyncio.sleep(0)
+    assert let_in == [1, 2]
+    assert [record.exc_info[0] for record in caplog.records] == [IndexError]
