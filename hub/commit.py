@@ -2,11 +2,11 @@
 
 One round trip and one commit of Postgres serve up to 256 notifications; an idle hub sends a publish at once, only a
 statement in flight makes others wait. A second one goes beside it once enough have gathered for it to be worth its
-cost, or when the first takes long. What belongs together (a batch) stays together. When a
-shared statement fails for a reason that may lie in one of them, each is tried alone, so that a bad one never fails its
-neighbours. A user is in one statement at a time: the row lock would make the second wait anyway, and with it all that
-share it. A shared statement has little patience with locks, one alone has more; whose row somebody else keeps locked is
-tried alone until that ends, so that the others wait for it once and briefly.
+cost, or when the first takes long. What belongs together (a batch) stays together. When a shared statement fails for a
+reason that may lie in one of them, each is tried alone, so that a bad one never fails its neighbours. A user is in one
+statement at a time: the row lock would make the second wait anyway, and with it all that share it. A shared statement
+has little patience with locks, one alone has more; whose row somebody else keeps locked is tried alone until that ends,
+so that the others wait for it once and briefly.
 Rejected: a timer before the first statement (latency for nothing), a second one as soon as anything waits (it takes the
 little that has come: a tenth fewer publishes), one only (nothing is done meanwhile), a queue per user (no sharing where
 it matters).

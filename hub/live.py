@@ -49,8 +49,7 @@ class Live:
     ) -> None:
         self.node_id = new_id().hex[-12:]
         self._numbers = itertools.count(1)
-        self.entrance = Doorman(OPENINGS)
-        self.exit = Doorman(LEAVINGS)
+        self.entrance, self.exit = Doorman(OPENINGS), Doorman(LEAVINGS)
         self.roster = Roster(
             max_connections=settings.max_connections,
             ping_seconds=settings.ping_seconds,

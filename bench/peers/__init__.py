@@ -72,10 +72,14 @@ class Node:
         """Run it."""
         command = [install(), str(HERE / "node" / self._program)]
         port = free_port()
-        environment = {"PORT": str(port), "REDIS_URL": ground.redis_url, "NODE_ENV": "production"}
-        environment["JOBS_AT_ONCE"] = str(self._jobs_at_once)
         with ground.database() as database_url:
-            environment["DATABASE_URL"] = database_url
+            environment = {
+                "PORT": str(port),
+                "REDIS_URL": ground.redis_url,
+                "DATABASE_URL": database_url,
+                "JOBS_AT_ONCE": str(self._jobs_at_once),
+                "NODE_ENV": "production",
+            }
             process = ground.run("peer", command, ready=lambda: answers(port), environment=environment)
             try:
                 yield Running(
