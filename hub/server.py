@@ -59,6 +59,9 @@ class DrainingServer(uvicorn.Server):
         deadline = time.monotonic() + GRACE_SECONDS
         while len(hub.live.roster) and time.monotonic() < deadline and not self.force_exit:
             await asyncio.sleep(0.05)
+        if self.force_exit:  # who is cut off hears of it and ends; cancelled, each would leave a traceback
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
         await super().shutdown(sockets)
         if self.force_exit:  # uvicorn leaves the lifespan open then, to be cancelled with a traceback
             with suppress(TimeoutError):

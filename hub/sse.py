@@ -21,6 +21,7 @@ from hub.encoding import as_chunk, as_event
 from hub.errors import CLIENT_GONE, HubError, Unauthorized
 from hub.handshake import Start
 from hub.lean import LeanStream
+from hub.middleware import CLOSE
 
 RETRY = b"retry: 1000\n\n"
 HEADERS = [
@@ -62,7 +63,9 @@ class EventStream(Response):
         live, handed_over = self._state.hub.live, False
         try:
             await live.join(connection, self._start.cursor, self._start.items)
-            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            # In ASGI too the connection ends with the stream; HTTP/2 has other ways (RFC 9113, section 8.2.2).
+            last = [CLOSE] if detach is None and scope["http_version"] == "1.1" else []
+            await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS, *last]})
             await send({"type": "http.response.body", "body": RETRY, "more_body": True})
             handed_over = detach is not None and detach(LeanStream(self._state, connection))
             if detach is None:

@@ -139,6 +139,7 @@ class Cluster:
             "HUB_ALLOWED_ORIGINS": ORIGIN,
             "HUB_DRAIN_SECONDS": "1",
             "HUB_LOG_LEVEL": "WARNING",
+            "HUB_LEAN": os.environ.get("LEAN", "true"),
             **{f"HUB_{name.upper()}": value for name, value in settings.items()},
         }
         self.nodes = [Node(self._environment, free_port(), log) for _ in range(nodes)]
